@@ -1,0 +1,1 @@
+"""Chatlift: models that train themselves on a business's own conversations."""

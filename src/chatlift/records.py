@@ -1,0 +1,82 @@
+"""The CRM's records on their way in: what importers and the simulator hand to the store.
+
+Records name each other by the ids of their source (`external_id`); the store gives them
+its own. All instants are UTC.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import polars as pl
+
+INSTANT = pl.Datetime("us", "UTC")
+
+CONTACTS = pl.Schema(
+    {
+        "external_id": pl.String,
+        "name": pl.String,
+        "phone": pl.String,
+        "created_at": INSTANT,
+        "churned_at": INSTANT,
+    }
+)
+"""One row per contact. Null `churned_at`: no explicit cancellation is known."""
+
+CONVERSATIONS = pl.Schema(
+    {"external_id": pl.String, "contact_external_id": pl.String, "started_at": INSTANT}
+)
+"""One row per conversation."""
+
+MESSAGES = pl.Schema(
+    {
+        "external_id": pl.String,
+        "contact_external_id": pl.String,
+        "conversation_external_id": pl.String,
+        "direction": pl.String,
+        "kind": pl.String,
+        "text": pl.String,
+        "sent_at": INSTANT,
+        "is_automatic": pl.Boolean,
+    }
+)
+"""One row per message. `direction` is `in` or `out`; `kind` text, image, audio, template ...;
+null `text`: a message without words; null `conversation_external_id`: none is recorded;
+`is_automatic`: written by a rule or a bot, not by a person."""
+
+LEADS = pl.Schema(
+    {
+        "external_id": pl.String,
+        "contact_external_id": pl.String,
+        "created_at": INSTANT,
+        "outcome": pl.String,
+        "closed_at": INSTANT,
+        "outcome_known_at": INSTANT,
+    }
+)
+"""One row per lead. `outcome` is open, won or lost; `closed_at` is null while open or where the
+source does not say; `outcome_known_at` is `closed_at`, or the import's instant without one."""
+
+FACTS = pl.Schema(
+    {
+        "subject": pl.String,
+        "subject_external_id": pl.String,
+        "name": pl.String,
+        "value": pl.String,
+        "known_at": INSTANT,
+    }
+)
+"""One row per dated value of a contact, lead or message. Well-known names: of contacts and leads
+every extra column, `opted_out` (value `true` or `false`); of leads `source`, `value`, `stage`;
+of messages `status` (`sent`, `delivered`, `read`, `failed`)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Records:
+    """A batch of records of one source; each frame has the schema of its name above."""
+
+    contacts: pl.DataFrame = field(default_factory=CONTACTS.to_frame)
+    conversations: pl.DataFrame = field(default_factory=CONVERSATIONS.to_frame)
+    messages: pl.DataFrame = field(default_factory=MESSAGES.to_frame)
+    leads: pl.DataFrame = field(default_factory=LEADS.to_frame)
+    facts: pl.DataFrame = field(default_factory=FACTS.to_frame)

@@ -1,0 +1,91 @@
+"""Where Chatlift keeps things and what an operator may choose, read once at the edge.
+
+Commands and servers call `Settings.from_environment`; everything below takes values as
+arguments and never looks at the environment itself.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from chatlift.errors import InvalidInput
+from chatlift.vocabulary import DEFAULT_ACCOUNT
+
+SECRET_BYTES = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The choices of one installation."""
+
+    home: Path
+    """`CHATLIFT_HOME`: the data folder; holds the database, the secret and the artifacts."""
+    artifacts: Path
+    """`CHATLIFT_ARTIFACTS`: where versions keep their files; by default `<home>/artifacts`."""
+    database_url: str
+    """`CHATLIFT_DATABASE_URL`: SQLAlchemy URL; by default SQLite at `<home>/chatlift.db`."""
+    account: str = DEFAULT_ACCOUNT
+    """`CHATLIFT_ACCOUNT`: the business that commands act for."""
+    time_zone: str = "UTC"
+    """`CHATLIFT_TIME_ZONE`: IANA zone of a new account's hours and weekdays."""
+    threads: int = 2
+    """`CHATLIFT_THREADS`: fits that may run side by side, each on one thread."""
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str], *, default_home: Path) -> Settings:
+        """Read the `CHATLIFT_*` variables; what is unset takes its default.
+
+        Raises
+        ------
+        InvalidInput
+            If a value cannot be used; the text names the variable, never a secret.
+        """
+        home = Path(environ.get("CHATLIFT_HOME") or default_home).expanduser().absolute()
+        artifacts = environ.get("CHATLIFT_ARTIFACTS")
+        return cls(
+            home=home,
+            artifacts=Path(artifacts).expanduser().absolute() if artifacts else home / "artifacts",
+            database_url=environ.get("CHATLIFT_DATABASE_URL")
+            or f"sqlite:///{(home / 'chatlift.db').as_posix()}",
+            account=environ.get("CHATLIFT_ACCOUNT") or DEFAULT_ACCOUNT,
+            time_zone=_time_zone(environ.get("CHATLIFT_TIME_ZONE") or "UTC"),
+            threads=_threads(environ.get("CHATLIFT_THREADS") or "2"),
+        )
+
+
+def _time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise InvalidInput(
+            f"CHATLIFT_TIME_ZONE is {name!r}, which is no IANA time zone. "
+            "Use a name such as Europe/Madrid or UTC."
+        ) from error
+    return name
+
+
+def _threads(text: str) -> int:
+    if text.isdecimal() and 1 <= int(text) <= 256:
+        return int(text)
+    raise InvalidInput(f"CHATLIFT_THREADS is {text!r}. Use a whole number from 1 to 256.")
+
+
+def secret_of(home: Path) -> bytes:
+    """Return the installation's secret, made on first use and kept outside the database.
+
+    It keys the hashes of words and of forgotten contacts, so that neither the database nor
+    an artifact alone can be searched for a person.
+    """
+    path = home / "secret.key"
+    home.mkdir(parents=True, exist_ok=True)
+    try:
+        with path.open("x", encoding="ascii") as file:
+            file.write(secrets.token_hex(SECRET_BYTES))
+        path.chmod(0o600)
+    except FileExistsError:
+        pass
+    return bytes.fromhex(path.read_text(encoding="ascii").strip())

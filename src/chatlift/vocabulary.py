@@ -1,0 +1,123 @@
+"""The closed sets of words that tables, commands and pages share.
+
+`docs/glossary.md` explains them; a term has one spelling and it stands here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from chatlift.errors import InvalidInput
+
+DEFAULT_ACCOUNT = "default"
+
+
+class ModelName(StrEnum):
+    """The three models, as they are spelled in URLs, commands and pages."""
+
+    LEAD_SCORING = "lead_scoring"
+    CHURN = "churn"
+    ENGAGEMENT = "engagement"
+
+
+MODEL_ALIASES = {
+    "churn_prediction": ModelName.CHURN,
+    "engagement_prediction": ModelName.ENGAGEMENT,
+}
+"""Names the platform used before; accepted on input, never printed."""
+
+
+def parse_models(name: str) -> tuple[ModelName, ...]:
+    """Return the models that a name on input stands for; `all` is the three in order.
+
+    Raises
+    ------
+    InvalidInput
+        If the name is none of the models, their aliases or `all`.
+
+    Examples
+    --------
+    >>> parse_models("churn_prediction")
+    (<ModelName.CHURN: 'churn'>,)
+    >>> len(parse_models("all"))
+    3
+    """
+    if name == "all":
+        return tuple(ModelName)
+    if name in MODEL_ALIASES:
+        return (MODEL_ALIASES[name],)
+    if name in set(ModelName):
+        return (ModelName(name),)
+    known = ", ".join(["all", *ModelName])
+    raise InvalidInput(f"No model is called {name!r}. Choose one of: {known}.")
+
+
+class Direction(StrEnum):
+    """Who wrote a message: `in` is the contact, `out` is the business."""
+
+    INBOUND = "in"
+    OUTBOUND = "out"
+
+
+class LeadOutcome(StrEnum):
+    """What became of a lead."""
+
+    OPEN = "open"
+    WON = "won"
+    LOST = "lost"
+
+
+class FactSubject(StrEnum):
+    """What a dated fact is about."""
+
+    CONTACT = "contact"
+    LEAD = "lead"
+    MESSAGE = "message"
+
+
+class RunStatus(StrEnum):
+    """Where a run stands; it ends in one of the last four."""
+
+    QUEUED = "queued"
+    TRAINING = "training"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+
+
+FINAL_STATUSES = frozenset(
+    {RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.INTERRUPTED}
+)
+
+
+class Verdict(StrEnum):
+    """What the gate decided about a version."""
+
+    PROMOTE = "promote"
+    KEEP_CHAMPION = "keep_champion"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """One step of a long piece of work, told while it runs."""
+
+    phase: str
+    """Short name of what is being done, such as `features` or `folds`."""
+    fraction: float
+    """Share of the whole work that is done, 0 to 1."""
+    message: str = ""
+    """One line for a person."""
+    model: ModelName | None = None
+    """The model in training, where there is one."""
+
+
+ReportProgress = Callable[[Progress], None]
+"""Takes each step; it may raise `Cancelled`, and the work stops there."""
+
+
+def no_progress(step: Progress) -> None:
+    """Take a step and say nothing."""
