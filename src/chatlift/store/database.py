@@ -1,0 +1,193 @@
+"""The database of one installation: opened, brought to the newest schema, read and written.
+
+SQLite is the embedded default, PostgreSQL serves a fleet; nothing above this file needs to
+know which. On SQLite every connection checks foreign keys, keeps a write-ahead log, syncs
+each commit to disk and overwrites what is deleted; a writer takes the write lock when its
+transaction begins, so it waits at the start and never fails in the middle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import ArgumentError, OperationalError
+
+from chatlift.errors import InvalidInput, Unavailable
+
+SCHEMA_REVISION = "0001"
+"""The newest migration; a test holds it equal to what `migrations/` says."""
+
+BUSY_TIMEOUT_SECONDS = 30
+WRITES = "chatlift_writes"
+ONE_STATE = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+"""How a PostgreSQL reader sees one state throughout; SQLite readers always do."""
+PRAGMAS = (
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA secure_delete=ON",
+    "PRAGMA cache_size=-65536",
+)
+
+
+class Database:
+    """A pool of connections to one database whose schema is current; safe across threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._writers = engine.execution_options(**{WRITES: True})
+        self._readers = engine if self.is_sqlite else engine.execution_options(**ONE_STATE)
+
+    @classmethod
+    def open(cls, url: str) -> Database:
+        """Open the database at `url`, making folder, file and tables where they are missing.
+
+        Parameters
+        ----------
+        url
+            SQLAlchemy URL, `sqlite:///<path>` or `postgresql://...`.
+
+        Raises
+        ------
+        InvalidInput
+            If the URL names neither a SQLite file nor a PostgreSQL database.
+        Unavailable
+            If the database cannot be reached, or was made by a newer Chatlift.
+        """
+        parsed = _parse(url)
+        _make_folder(parsed)
+        database = cls(_engine_of(parsed))
+        try:
+            database._bring_to_head()
+        except OperationalError as error:
+            database.close()
+            raise _unreachable(parsed, error) from error
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether this is SQLite; otherwise it is PostgreSQL."""
+        return self._engine.dialect.name == "sqlite"
+
+    @property
+    def url(self) -> URL:
+        """Where the database is; holds the password, so never print it as a whole."""
+        return self._engine.url
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Give a connection that sees one state of the database until the block ends."""
+        with self._readers.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Give a connection that may write: committed at the end, undone on any error.
+
+        Keep the block below a second: on SQLite all other writers wait for it.
+
+        Raises
+        ------
+        Unavailable
+            If another process holds SQLite's write lock for longer than the busy timeout.
+        """
+        with self._writers.connect() as connection:
+            try:
+                transaction = connection.begin()
+            except OperationalError as error:
+                raise Unavailable(
+                    "The database is busy: another process has been writing to it for "
+                    f"{BUSY_TIMEOUT_SECONDS} seconds. Wait for it to end and try again."
+                ) from error
+            with transaction:
+                yield connection
+
+    def close(self) -> None:
+        """Close all connections; the object cannot be used afterwards."""
+        self._engine.dispose()
+
+    def _bring_to_head(self) -> None:
+        with self.read() as connection:
+            revision = stored_revision(connection)
+        if revision == SCHEMA_REVISION:
+            return
+        # Alembic takes a fifth of a second to import, paid only when there is work for it.
+        from chatlift.store.migrations.upgrade import upgrade
+
+        with self.write() as connection:
+            upgrade(connection, stored=stored_revision(connection))
+
+
+def stored_revision(connection: Connection) -> str | None:
+    """Return the schema's revision, or None where there are no tables yet."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.scalar(text("SELECT version_num FROM alembic_version"))
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise InvalidInput(
+            "The database URL cannot be read. Write sqlite:///<path> or postgresql://<host>/<name>."
+        ) from error
+    kind = parsed.get_backend_name()
+    if kind == "postgresql":
+        return parsed.set(drivername="postgresql+psycopg")
+    if kind == "sqlite" and parsed.database and parsed.database != ":memory:":
+        return parsed
+    raise InvalidInput(
+        f"A database URL of kind {kind!r} was given. "
+        "Chatlift keeps its data in a SQLite file or in PostgreSQL: "
+        "write sqlite:///<path> or postgresql://<host>/<name>."
+    )
+
+
+def _make_folder(url: URL) -> None:
+    if url.get_backend_name() != "sqlite" or url.database is None:
+        return
+    folder = Path(url.database).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(
+            f"The folder {folder} for the database cannot be made ({type(error).__name__}). "
+            "Choose another with CHATLIFT_HOME."
+        ) from error
+
+
+def _engine_of(url: URL) -> Engine:
+    if url.get_backend_name() == "postgresql":
+        return create_engine(url, pool_pre_ping=True)
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, record: object) -> None:
+    # The driver would begin transactions by its own rules; `_begin_sqlite` does it by ours.
+    connection.isolation_level = None
+    for pragma in PRAGMAS:
+        connection.execute(pragma)
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _unreachable(url: URL, error: OperationalError) -> Unavailable:
+    shown = url.render_as_string(hide_password=True)
+    return Unavailable(
+        f"The database {shown} cannot be opened ({type(error.orig).__name__}). "
+        "Check that it exists, that its server runs and that you may read and write it."
+    )
