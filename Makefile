@@ -1,0 +1,53 @@
+# What a developer does here, by name. `make` alone lists it.
+# Each target makes the environment first where it is missing, so any of them may be the first.
+# Windows without make: README.md and CONTRIBUTING.md give the same steps for PowerShell.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DEMO_HOME := $(CURDIR)/.demo
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test check format docs lock clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+
+venv: $(READY) ## Make the environment from the hash-pinned requirements
+
+$(READY): requirements/dev.txt pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the pinned packages into $(VENV) (once; about 350 MB) ..."
+	@$(PIP) install --no-compile --require-hashes -r requirements/dev.txt
+	@$(PIP) install --no-compile --no-deps --no-build-isolation --no-index --editable .
+	@touch $(READY)
+
+demo: $(READY) ## Generate a CRM, train three models, test them, list the ten best leads
+	@CHATLIFT_HOME="$(DEMO_HOME)" $(BIN)/chatlift demo
+
+test: $(READY) ## Run the whole test suite
+	@$(BIN)/python -m pytest
+
+check: $(READY) ## Hold format, lint, types, import direction and docs, without running the code
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python scripts/check_docs.py --check
+	@$(BIN)/python scripts/cli_reference.py --check
+
+format: $(READY) ## Put every file into the common format
+	@$(BIN)/ruff check --quiet --fix .
+	@$(BIN)/ruff format .
+
+docs: $(READY) ## Write the generated pages anew
+	@$(BIN)/python scripts/cli_reference.py
+
+lock: $(READY) ## Pin the dependencies again (needs uv)
+	@$(BIN)/python scripts/lock.py
+
+clean: ## Remove the environment, the demo's data and all caches
+	@rm -rf $(VENV) $(DEMO_HOME) build dist .pytest_cache .mypy_cache .ruff_cache \
+		.import_linter_cache .hypothesis training_log.txt test_log.txt
