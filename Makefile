@@ -18,7 +18,10 @@ help: ## List the targets
 venv: $(READY) ## Make the environment from the hash-pinned requirements
 
 $(READY): requirements/dev.txt pyproject.toml
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+		echo "Chatlift needs Python 3.11 to 3.13. Name one: make PYTHON=python3.12 venv"; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "Python's venv module is missing. On Debian or Ubuntu: apt install python3-venv"; exit 1; }
 	@echo "Installing the pinned packages into $(VENV) (once; about 350 MB) ..."
 	@$(PIP) install --no-compile --require-hashes -r requirements/dev.txt
 	@$(PIP) install --no-compile --no-deps --no-build-isolation --no-index --editable .
@@ -28,7 +31,8 @@ demo: $(READY) ## Generate a CRM, train three models, test them, list the ten be
 	@CHATLIFT_HOME="$(DEMO_HOME)" $(BIN)/chatlift demo
 
 test: $(READY) ## Run the whole test suite
-	@$(BIN)/python -m pytest
+	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 \
+		--dist=loadscope
 
 check: $(READY) ## Hold format, lint, types, import direction and docs, without running the code
 	@$(BIN)/ruff format --check --quiet .
@@ -49,5 +53,5 @@ lock: $(READY) ## Pin the dependencies again (needs uv)
 	@$(BIN)/python scripts/lock.py
 
 clean: ## Remove the environment, the demo's data and all caches
-	@rm -rf $(VENV) $(DEMO_HOME) build dist .pytest_cache .mypy_cache .ruff_cache \
+	@rm -rf $(VENV) $(DEMO_HOME) build dist .mypy_cache .ruff_cache \
 		.import_linter_cache .hypothesis training_log.txt test_log.txt
