@@ -47,11 +47,11 @@ class UtcInstant(TypeDecorator[datetime]):
     impl = BigInteger
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002
         """Turn an instant into its stored number; a naive one raises ValueError."""
         return None if value is None else to_microseconds(value)
 
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """Turn the stored number back into an instant."""
         return None if value is None else from_microseconds(value)
 

@@ -119,9 +119,10 @@ class Database:
         if revision == SCHEMA_REVISION:
             return
         # Alembic takes a fifth of a second to import, paid only when there is work for it.
-        from chatlift.store.migrations.upgrade import upgrade
+        from chatlift.store.migrations.upgrade import take_turn, upgrade  # noqa: PLC0415
 
         with self.write() as connection:
+            take_turn(connection)
             upgrade(connection, stored=stored_revision(connection))
 
 
@@ -129,7 +130,8 @@ def stored_revision(connection: Connection) -> str | None:
     """Return the schema's revision, or None where there are no tables yet."""
     if not inspect(connection).has_table("alembic_version"):
         return None
-    return connection.scalar(text("SELECT version_num FROM alembic_version"))
+    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return revision
 
 
 def _parse(url: str) -> URL:
@@ -173,7 +175,7 @@ def _engine_of(url: URL) -> Engine:
     return engine
 
 
-def _prepare_sqlite(connection: Any, record: object) -> None:
+def _prepare_sqlite(connection: Any, _record: object) -> None:
     # The driver would begin transactions by its own rules; `_begin_sqlite` does it by ours.
     connection.isolation_level = None
     for pragma in PRAGMAS:

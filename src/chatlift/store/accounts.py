@@ -1,0 +1,49 @@
+"""Accounts: the businesses whose records an installation keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+from sqlalchemy import Connection, Row, select
+
+from chatlift.store.bulk import insert_new, table_of
+from chatlift.store.database import Database
+from chatlift.store.tables import AccountRow
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """One business."""
+
+    account_id: int
+    name: str
+    time_zone: str
+    """IANA name of the zone in which its hours and weekdays are read."""
+    settings: Mapping[str, Any]
+    """Its own choices, such as targets and readiness floors; empty means the defaults."""
+
+
+def ensure_account(database: Database, name: str, *, time_zone: str) -> Account:
+    """Return the account called `name`, made on first use with `time_zone`.
+
+    An account that exists keeps the zone it has.
+    """
+    with database.read() as connection:
+        found = _find(connection, name)
+    if found is None:
+        new = pl.DataFrame({"name": [name], "time_zone": [time_zone], "settings": ["{}"]})
+        with database.write() as connection:
+            insert_new(connection, table_of(AccountRow), new)
+            found = _find(connection, name)
+    if found is None:
+        raise RuntimeError(f"The account {name!r} was written and is not there.")
+    return found
+
+
+def _find(connection: Connection, name: str) -> Account | None:
+    statement = select(*table_of(AccountRow).c).where(AccountRow.name == name)
+    row: Row[Any] | None = connection.execute(statement).one_or_none()
+    return None if row is None else Account(**row._mapping)

@@ -1,0 +1,157 @@
+"""Many rows in and out at once, past the object layer, on both databases.
+
+SQLite takes tuples through the driver's `executemany`; PostgreSQL takes them by COPY into a
+temporary table. Rows come back as the driver's tuples, turned into columns piece by piece.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, cast
+
+import polars as pl
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Select,
+    String,
+    Table,
+    any_,
+    bindparam,
+    func,
+    select,
+    type_coerce,
+    update,
+)
+from sqlalchemy.dialects import sqlite
+
+from chatlift.records import INSTANT
+from chatlift.store.base import Base
+
+FETCHED_ROWS = 100_000
+
+AnySelect = Select[*tuple[Any, ...]]
+"""A query, whatever its columns."""
+
+
+def table_of(row_class: type[Base]) -> Table:
+    """Return the table behind a mapped class."""
+    return cast("Table", row_class.__table__)
+
+
+def to_storage(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the frame with instants as microseconds and texts without NUL characters.
+
+    PostgreSQL cannot keep a NUL in a text, and a message means the same without it.
+    """
+    texts = [name for name, dtype in frame.schema.items() if dtype == pl.String]
+    instants = [name for name, dtype in frame.schema.items() if dtype == INSTANT]
+    return frame.with_columns(
+        pl.col(texts).str.replace_all("\0", "", literal=True),
+        pl.col(instants).to_physical(),
+    )
+
+
+def insert_new(connection: Connection, table: Table, frame: pl.DataFrame) -> int:
+    """Insert the rows that break no unique key, in order; return how many those are.
+
+    Parameters
+    ----------
+    frame
+        One row per row to insert; its columns are columns of `table`.
+    """
+    if frame.is_empty():
+        return 0
+    if connection.dialect.name == "sqlite":
+        return _insert_into_sqlite(connection, table, to_storage(frame))
+    return _copy_into_postgresql(connection, table, to_storage(frame))
+
+
+def _insert_into_sqlite(connection: Connection, table: Table, stored: pl.DataFrame) -> int:
+    statement = sqlite.insert(table).on_conflict_do_nothing()
+    compiled = statement.compile(dialect=connection.dialect, column_keys=stored.columns)
+    rows = stored.select(compiled.positiontup or stored.columns).rows()
+    return connection.exec_driver_sql(str(compiled), rows).rowcount
+
+
+def _copy_into_postgresql(connection: Connection, table: Table, stored: pl.DataFrame) -> int:
+    # The names below are our own tables' and columns', never a user's text.
+    names = ", ".join(f'"{name}"' for name in stored.columns)
+    staging = f"staging_{table.name}"
+    connection.exec_driver_sql(
+        f"CREATE TEMPORARY TABLE {staging} AS SELECT {names} FROM {table.name} WITH NO DATA"  # noqa: S608
+    )
+    driver = cast("Any", connection.connection)
+    with driver.cursor() as cursor, cursor.copy(f"COPY {staging} ({names}) FROM STDIN") as copy:
+        for row in stored.iter_rows():
+            copy.write_row(row)
+    inserted = connection.exec_driver_sql(
+        f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {staging} ON CONFLICT DO NOTHING"  # noqa: S608
+    ).rowcount
+    connection.exec_driver_sql(f"DROP TABLE {staging}")
+    return inserted
+
+
+def update_rows(connection: Connection, table: Table, frame: pl.DataFrame) -> None:
+    """Set the columns of `frame` on the rows that its primary key column names."""
+    if frame.is_empty():
+        return
+    (key,) = table.primary_key.columns
+    changed = [name for name in frame.columns if name != key.name]
+    statement = (
+        update(table)
+        .where(key == bindparam("key_of_row"))
+        .values({name: bindparam(f"new_{name}") for name in changed})
+    )
+    renamed = frame.rename({key.name: "key_of_row"} | {name: f"new_{name}" for name in changed})
+    connection.execute(statement, renamed.to_dicts())
+
+
+def among(
+    connection: Connection, column: ColumnElement[Any], values: Sequence[int] | Sequence[str]
+) -> ColumnElement[bool]:
+    """Return the condition that `column` is one of `values`, of which there may be many."""
+    if connection.dialect.name == "sqlite":
+        items = func.json_each(json.dumps(list(values))).table_valued("value")
+        return column.in_(select(items.c.value))
+    kind = String() if values and isinstance(values[0], str) else BigInteger()
+    return column == any_(bindparam(None, list(values), ARRAY(kind)))
+
+
+def stored_number(column: ColumnElement[Any]) -> ColumnElement[int]:
+    """Return an instant's column as the number it is stored as, under the same name."""
+    return type_coerce(column, BigInteger).label(column.key)
+
+
+def read_columns(connection: Connection, statement: AnySelect, schema: pl.Schema) -> pl.DataFrame:
+    """Return the rows of `statement`, whose columns stand in the order of `schema`.
+
+    Instants come as microseconds and flags as 0 and 1, so that the driver's tuples become
+    columns without a Python object per value in between.
+    """
+    pieces = [to_frame([], schema)]
+    with connection.execute(statement) as result:
+        cursor = cast("Any", result.cursor)
+        while rows := cursor.fetchmany(FETCHED_ROWS):
+            pieces.append(to_frame(rows, schema))
+    return pl.concat(pieces)
+
+
+def to_frame(rows: Sequence[tuple[Any, ...]], schema: pl.Schema) -> pl.DataFrame:
+    """Return the driver's tuples as a frame of that schema."""
+    columns = zip(*rows, strict=True) if rows else ((),) * len(schema)
+    return pl.DataFrame(
+        [
+            _column(name, list(values), dtype)
+            for (name, dtype), values in zip(schema.items(), columns, strict=True)
+        ]
+    )
+
+
+def _column(name: str, values: list[Any], dtype: pl.DataType) -> pl.Series:
+    if dtype == pl.String:
+        return pl.Series(name, values, pl.String)
+    return pl.Series(name, values, pl.Int64).cast(dtype)

@@ -1,0 +1,265 @@
+"""One account's CRM: write records without ever doubling them, read its history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+from sqlalchemy import Connection, delete, func, select
+
+from chatlift.errors import Conflict
+from chatlift.history import History
+from chatlift.records import Records
+from chatlift.store import writing
+from chatlift.store.base import Base
+from chatlift.store.bulk import among, insert_new, table_of
+from chatlift.store.database import Database
+from chatlift.store.outcomes import REJECTIONS, ROW_NUMBER, TableCounts, WriteCounts
+from chatlift.store.reading import read_history
+from chatlift.store.tables import (
+    ContactRow,
+    ConversationRow,
+    FactRow,
+    ImportBatchRow,
+    LeadRow,
+    MessageRow,
+    ObservationGapRow,
+    ObservationRow,
+)
+from chatlift.store.writing import Scope, Written
+from chatlift.vocabulary import LeadOutcome, Progress, ReportProgress, no_progress
+
+CHUNK_ROWS = 50_000
+"""Rows written in one transaction, so that it lasts below a second."""
+
+WRITERS: dict[str, Callable[[Scope, pl.DataFrame], Written]] = {
+    "contacts": writing.write_contacts,
+    "conversations": writing.write_conversations,
+    "leads": writing.write_leads,
+    "messages": writing.write_messages,
+    "facts": writing.write_facts,
+}
+"""In an order in which every record comes after those it names."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordCounts:
+    """How many records an account has."""
+
+    contacts: int
+    conversations: int
+    messages: int
+    leads: int
+    leads_won: int
+    leads_lost: int
+    facts: int
+
+    @property
+    def leads_open(self) -> int:
+        """Leads without an outcome."""
+        return self.leads - self.leads_won - self.leads_lost
+
+
+class Crm:
+    """The records of one account."""
+
+    def __init__(self, database: Database, account_id: int) -> None:
+        self.database = database
+        self.account_id = account_id
+
+    def write(
+        self,
+        records: Records,
+        *,
+        source: str,
+        imported_at: datetime | None = None,
+        report: ReportProgress = no_progress,
+    ) -> WriteCounts:
+        """Write a batch of one source's records; writing it again changes nothing.
+
+        Each chunk is its own short transaction: what was written stays if a later one fails,
+        and the whole can simply be written again.
+
+        Parameters
+        ----------
+        imported_at
+            The instant that facts carry which are known by this import only; of those, the
+            ones that repeat the newest value are duplicates. None: there are no such facts.
+        report
+            Told after each chunk; it may raise `Cancelled`.
+
+        Returns
+        -------
+        WriteCounts
+            Counts by table, and one row per refused row with its row number in the frame.
+        """
+        total = sum(getattr(records, table).height for table in WRITERS)
+        done = 0
+        counts = dict.fromkeys(WRITERS, TableCounts())
+        rejections = [REJECTIONS.to_frame()]
+        for table, chunk in _chunks(records):
+            with self.database.write() as connection:
+                scope = self._scope(connection, source, imported_at)
+                chunk_counts, rejected = WRITERS[table](scope, chunk)
+            counts[table] += chunk_counts
+            rejections.append(rejected)
+            done += chunk.height
+            told = f"{done:,} of {total:,} records"
+            report(Progress(phase=table, fraction=done / total, message=told))
+        return WriteCounts(**counts, rejections=pl.concat(rejections))
+
+    def read_history(
+        self, *, contact_ids: Sequence[int] | None = None, with_text: bool = True
+    ) -> History:
+        """Return the account's records as one consistent state.
+
+        Parameters
+        ----------
+        contact_ids
+            Only these contacts and what hangs on them; None means all.
+        with_text
+            Whether message texts are read; otherwise the column is null throughout.
+        """
+        return read_history(
+            self.database, self.account_id, contact_ids=contact_ids, with_text=with_text
+        )
+
+    def counts(self) -> RecordCounts:
+        """Count the account's records."""
+        with self.database.read() as connection:
+            outcomes = connection.execute(
+                select(LeadRow.outcome, func.count())
+                .where(LeadRow.account_id == self.account_id)
+                .group_by(LeadRow.outcome)
+            )
+            leads = {row.outcome: row[1] for row in outcomes}
+            return RecordCounts(
+                contacts=self._count(connection, ContactRow),
+                conversations=self._count(connection, ConversationRow),
+                messages=self._count(connection, MessageRow),
+                leads=sum(leads.values()),
+                leads_won=leads.get(LeadOutcome.WON, 0),
+                leads_lost=leads.get(LeadOutcome.LOST, 0),
+                facts=self._count(connection, FactRow),
+            )
+
+    def sources(self) -> tuple[str, ...]:
+        """Return the sources that have contacts or were observed, in order."""
+        with self.database.read() as connection:
+            found: set[str] = set()
+            for row in (ContactRow, ObservationRow):
+                mine = select(row.source).where(row.account_id == self.account_id).distinct()
+                found.update(connection.scalars(mine))
+        return tuple(sorted(found))
+
+    def contact_ids_of(
+        self, external_ids: Sequence[str], *, source: str | None = None
+    ) -> dict[str, int]:
+        """Return the store's numbers of contacts by their source's ids; unknown ones are absent.
+
+        Raises
+        ------
+        Conflict
+            If two sources use the same id and `source` does not say which is meant.
+        """
+        return self._numbers_of(ContactRow, "contact_id", external_ids, source)
+
+    def lead_ids_of(
+        self, external_ids: Sequence[str], *, source: str | None = None
+    ) -> dict[str, int]:
+        """Return the store's numbers of leads by their source's ids; as `contact_ids_of`."""
+        return self._numbers_of(LeadRow, "lead_id", external_ids, source)
+
+    def write_observation(
+        self, source: str, *, observed_from: datetime, observed_through: datetime
+    ) -> None:
+        """Record that `source` is complete for this span; it extends the one that is there."""
+        table = table_of(ObservationRow)
+        key = (table.c.account_id == self.account_id) & (table.c.source == source)
+        with self.database.write() as connection:
+            known = connection.execute(
+                select(table.c.observed_from, table.c.observed_through).where(key)
+            ).one_or_none()
+            starts = [observed_from] if known is None else [observed_from, known.observed_from]
+            ends = [observed_through] if known is None else [observed_through, known[1]]
+            span = {"observed_from": min(starts), "observed_through": max(ends)}
+            if known is None:
+                owner = {"account_id": self.account_id, "source": source}
+                connection.execute(table.insert().values(owner | span))
+            else:
+                connection.execute(table.update().where(key).values(span))
+
+    def write_gap(self, source: str, *, gap_from: datetime, gap_through: datetime) -> None:
+        """Record that `source` was not listening in this span; telling it again is no news."""
+        gap = pl.DataFrame(
+            {
+                "account_id": [self.account_id],
+                "source": [source],
+                "gap_from": [gap_from],
+                "gap_through": [gap_through],
+            }
+        ).with_columns(pl.col("gap_from", "gap_through").cast(pl.Datetime("us", "UTC")))
+        with self.database.write() as connection:
+            insert_new(connection, table_of(ObservationGapRow), gap)
+
+    def delete_source(self, source: str, *, report: ReportProgress = no_progress) -> None:
+        """Delete all records of one source, a chunk at a time."""
+        rows = (FactRow, MessageRow, ConversationRow, LeadRow, ContactRow, ImportBatchRow)
+        for step, row in enumerate(rows):
+            while self._delete_some(row, source):
+                report(Progress(phase="delete", fraction=step / len(rows), message=source))
+        with self.database.write() as connection:
+            for span in (ObservationRow, ObservationGapRow):
+                mine = (span.account_id == self.account_id) & (span.source == source)
+                connection.execute(delete(span).where(mine))
+
+    def _scope(self, connection: Connection, source: str, imported_at: datetime | None) -> Scope:
+        return Scope(
+            connection=connection,
+            account_id=self.account_id,
+            source=source,
+            imported_at=imported_at,
+        )
+
+    def _count(self, connection: Connection, row: type[Base]) -> int:
+        table = table_of(row)
+        mine = select(func.count()).where(table.c.account_id == self.account_id)
+        return connection.scalar(mine) or 0
+
+    def _delete_some(self, row: type[Base], source: str) -> int:
+        table = table_of(row)
+        (key,) = table.primary_key.columns
+        mine = (table.c.account_id == self.account_id) & (table.c.source == source)
+        some = select(key).where(mine).limit(CHUNK_ROWS // 5).scalar_subquery()
+        with self.database.write() as connection:
+            return connection.execute(delete(table).where(key.in_(some))).rowcount
+
+    def _numbers_of(
+        self, row: type[Base], key: str, external_ids: Sequence[str], source: str | None
+    ) -> dict[str, int]:
+        table = table_of(row)
+        with self.database.read() as connection:
+            statement = select(table.c.external_id, table.c[key]).where(
+                table.c.account_id == self.account_id,
+                among(connection, table.c.external_id, external_ids),
+            )
+            if source is not None:
+                statement = statement.where(table.c.source == source)
+            found: list[tuple[str, int]] = [tuple(r) for r in connection.execute(statement)]
+        numbers = dict(found)
+        if len(numbers) < len(found):
+            raise Conflict(
+                f"{len(found) - len(numbers)} of the ids are used by more than one source. "
+                f"Say which is meant: {', '.join(self.sources())}."
+            )
+        return numbers
+
+
+def _chunks(records: Records) -> Iterator[tuple[str, pl.DataFrame]]:
+    for table in WRITERS:
+        rows: Any = getattr(records, table)
+        for chunk in rows.with_row_index(ROW_NUMBER).iter_slices(CHUNK_ROWS):
+            yield table, chunk

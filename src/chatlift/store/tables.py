@@ -1,0 +1,206 @@
+"""The tables of the CRM: who wrote what to whom, and when each thing became known.
+
+Every record has `(account_id, source, external_id)` unique, so that the same file, row or
+webhook delivered twice changes nothing. Instants are UTC. Deleting an account, contact or
+lead deletes what hangs on it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from chatlift.store.base import BIG_INTEGER, Base, BigInt, PrimaryId
+
+
+def _owner(column: str) -> Any:
+    return mapped_column(BIG_INTEGER, ForeignKey(column, ondelete="CASCADE"))
+
+
+AccountRef = Annotated[int, _owner("accounts.account_id")]
+ContactRef = Annotated[int, _owner("contacts.contact_id")]
+LongText = Annotated[str, mapped_column(Text)]
+
+NUMBERS_ARE_NEVER_REUSED = {"sqlite_autoincrement": True}
+"""A deleted record's number must not come back as another's: predictions name it."""
+
+
+class AccountRow(Base):
+    """One row per business."""
+
+    __tablename__ = "accounts"
+    __table_args__ = NUMBERS_ARE_NEVER_REUSED
+
+    account_id: Mapped[PrimaryId]
+    name: Mapped[str] = mapped_column(unique=True)
+    time_zone: Mapped[str]
+    settings: Mapped[dict[str, Any]]
+
+
+class ContactRow(Base):
+    """One row per contact; null `churned_at`: no explicit cancellation is known."""
+
+    __tablename__ = "contacts"
+    __table_args__ = (
+        UniqueConstraint("account_id", "source", "external_id"),
+        NUMBERS_ARE_NEVER_REUSED,
+    )
+
+    contact_id: Mapped[PrimaryId]
+    account_id: Mapped[AccountRef]
+    source: Mapped[str]
+    external_id: Mapped[str]
+    name: Mapped[LongText | None]
+    phone: Mapped[str | None]
+    created_at: Mapped[datetime]
+    churned_at: Mapped[datetime | None]
+
+
+class ConversationRow(Base):
+    """One row per conversation of a contact."""
+
+    __tablename__ = "conversations"
+    __table_args__ = (
+        UniqueConstraint("account_id", "source", "external_id"),
+        NUMBERS_ARE_NEVER_REUSED,
+    )
+
+    conversation_id: Mapped[PrimaryId]
+    account_id: Mapped[AccountRef]
+    source: Mapped[str]
+    external_id: Mapped[str]
+    contact_id: Mapped[ContactRef] = mapped_column(index=True)
+    started_at: Mapped[datetime]
+
+
+class MessageRow(Base):
+    """One row per message, as it was first told; what becomes of it later are facts.
+
+    `conversation_id` is no foreign key: a conversation goes only together with its contact or
+    source, and so do its messages; checking would need one more index on the largest table.
+    """
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        UniqueConstraint("account_id", "source", "external_id"),
+        Index(None, "contact_id"),
+        NUMBERS_ARE_NEVER_REUSED,
+    )
+
+    message_id: Mapped[PrimaryId]
+    account_id: Mapped[AccountRef]
+    source: Mapped[str]
+    external_id: Mapped[str]
+    contact_id: Mapped[ContactRef]
+    conversation_id: Mapped[BigInt | None]
+    direction: Mapped[str]
+    kind: Mapped[str]
+    text: Mapped[LongText | None]
+    sent_at: Mapped[datetime]
+    is_automatic: Mapped[bool]
+
+
+class LeadRow(Base):
+    """One row per lead with its newest outcome; null `outcome_known_at`: still open."""
+
+    __tablename__ = "leads"
+    __table_args__ = (
+        UniqueConstraint("account_id", "source", "external_id"),
+        NUMBERS_ARE_NEVER_REUSED,
+    )
+
+    lead_id: Mapped[PrimaryId]
+    account_id: Mapped[AccountRef]
+    source: Mapped[str]
+    external_id: Mapped[str]
+    contact_id: Mapped[ContactRef] = mapped_column(index=True)
+    created_at: Mapped[datetime]
+    outcome: Mapped[str]
+    closed_at: Mapped[datetime | None]
+    outcome_known_at: Mapped[datetime | None]
+
+
+class FactRow(Base):
+    """One row per dated value of a contact, lead or message; rows are added, never changed.
+
+    Null `value`: known to be empty from then on. The digest of the value stands in the
+    unique key for the value itself, which may be longer than an index entry can be.
+    """
+
+    __tablename__ = "facts"
+    __table_args__ = (
+        UniqueConstraint(
+            "account_id", "subject_id", "subject", "name", "known_at", "value_digest", "source"
+        ),
+        NUMBERS_ARE_NEVER_REUSED,
+    )
+
+    fact_id: Mapped[PrimaryId]
+    account_id: Mapped[AccountRef]
+    source: Mapped[str]
+    subject: Mapped[str]
+    subject_id: Mapped[BigInt]
+    name: Mapped[str]
+    value: Mapped[LongText | None]
+    value_digest: Mapped[str]
+    known_at: Mapped[datetime]
+
+
+class ObservationRow(Base):
+    """One row per account and source: the span for which the source is known to be complete."""
+
+    __tablename__ = "observations"
+
+    account_id: Mapped[AccountRef] = mapped_column(primary_key=True)
+    source: Mapped[str] = mapped_column(primary_key=True)
+    observed_from: Mapped[datetime]
+    observed_through: Mapped[datetime]
+
+
+class ObservationGapRow(Base):
+    """One row per span inside an observation in which the source was not listening."""
+
+    __tablename__ = "observation_gaps"
+
+    account_id: Mapped[AccountRef] = mapped_column(primary_key=True)
+    source: Mapped[str] = mapped_column(primary_key=True)
+    gap_from: Mapped[datetime] = mapped_column(primary_key=True)
+    gap_through: Mapped[datetime]
+
+
+class ImportBatchRow(Base):
+    """One row per import, with what became of the rows of each file."""
+
+    __tablename__ = "import_batches"
+    __table_args__ = NUMBERS_ARE_NEVER_REUSED
+
+    batch_id: Mapped[PrimaryId]
+    account_id: Mapped[AccountRef] = mapped_column(index=True)
+    source: Mapped[str]
+    imported_at: Mapped[datetime]
+    summary: Mapped[dict[str, Any]]
+
+
+class RejectionRow(Base):
+    """One row per row that an import could not take: where it stood and why it was refused.
+
+    Null `line_number`: the file has no lines, such as Parquet, and `row_number` tells.
+    """
+
+    __tablename__ = "rejected_rows"
+    __table_args__ = NUMBERS_ARE_NEVER_REUSED
+
+    rejected_row_id: Mapped[PrimaryId]
+    batch_id: Mapped[int] = mapped_column(
+        BIG_INTEGER, ForeignKey("import_batches.batch_id", ondelete="CASCADE"), index=True
+    )
+    table_name: Mapped[str]
+    file_name: Mapped[str]
+    row_number: Mapped[int]
+    line_number: Mapped[int | None]
+    column_name: Mapped[str]
+    value: Mapped[LongText | None]
+    reason: Mapped[LongText]
