@@ -9,16 +9,16 @@ the rows.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import polars as pl
 from adbc_driver_postgresql import dbapi
-from sqlalchemy import Connection, Integer, cast, null, select
+from sqlalchemy import Column, ColumnElement, Connection, Integer, Select, Table, cast, null, select
 from sqlalchemy.dialects import postgresql
 
 from chatlift import history
 from chatlift.history import History
-from chatlift.store.bulk import AnySelect, among, read_columns, stored_number
+from chatlift.store.base import Base
+from chatlift.store.bulk import AnySelect, among, read_all, read_columns, stored_number, table_of
 from chatlift.store.database import Database
 from chatlift.store.tables import (
     AccountRow,
@@ -44,16 +44,29 @@ def read_history(
 ) -> History:
     """Return the account's records, all of one state of the database."""
     with database.read() as connection:
+        pick = _Pick(connection, account_id, contact_ids)
         if contact_ids is not None or database.is_sqlite:
-            return _history(connection, account_id, contact_ids, with_text, _plain(connection))
+            return _history(connection, pick, with_text, _by_driver(connection, pick))
         uri = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
         with dbapi.connect(uri) as arrow:
-            read = _by_arrow(arrow)
-            return _history(connection, account_id, None, with_text, read)
+            return _history(connection, pick, with_text, _by_arrow(arrow))
 
 
-def _plain(connection: Connection) -> ReadColumns:
-    return lambda statement, schema: read_columns(connection, statement, schema)
+def _by_driver(connection: Connection, pick: _Pick) -> ReadColumns:
+    def read(statement: AnySelect, schema: pl.Schema) -> pl.DataFrame:
+        key = _primary_key(statement)
+        if key is None or pick.contact_ids is not None:
+            return read_columns(connection, statement, schema)
+        return read_all(connection, statement, key, schema)
+
+    return read
+
+
+def _primary_key(statement: AnySelect) -> Column[int] | None:
+    """Return the number that the rows of the only table behind `statement` go by."""
+    (table,) = statement.get_final_froms()
+    keys = list(table.primary_key) if isinstance(table, Table) else []
+    return keys[0] if len(keys) == 1 else None
 
 
 def _by_arrow(arrow: dbapi.Connection) -> ReadColumns:
@@ -72,27 +85,16 @@ def _by_arrow(arrow: dbapi.Connection) -> ReadColumns:
     return read
 
 
-def _history(
-    connection: Connection,
-    account_id: int,
-    contact_ids: Sequence[int] | None,
-    with_text: bool,
-    read: ReadColumns,
-) -> History:
-    pick = _Pick(connection, account_id, contact_ids)
-    zone = connection.scalar(
-        select(AccountRow.time_zone).where(AccountRow.account_id == account_id)
-    )
-    messages = read(pick.messages(with_text=with_text), history.MESSAGES)
+def _history(connection: Connection, pick: _Pick, with_text: bool, read: ReadColumns) -> History:
     facts = pl.concat(read(statement, STORED_FACTS) for statement in pick.facts())
     return History(
         contacts=read(pick.contacts(), history.CONTACTS).sort("contact_id"),
-        messages=messages.sort(MESSAGE_ORDER),
+        messages=read(pick.messages(with_text=with_text), history.MESSAGES).sort(MESSAGE_ORDER),
         leads=read(pick.leads(), history.LEADS).sort("lead_id"),
         facts=facts.sort(FACT_ORDER).drop("fact_id"),
         observations=read(pick.observations(), history.OBSERVATIONS).sort("source"),
         gaps=read(pick.gaps(), history.GAPS).sort("source", "gap_from"),
-        time_zone=zone or "UTC",
+        time_zone=connection.scalar(pick.time_zone()) or "UTC",
     )
 
 
@@ -115,7 +117,7 @@ class _Pick:
             stored_number(row.created_at.expression),
             stored_number(row.churned_at.expression),
         )
-        return self._mine(columns.where(row.account_id == self.account_id), row.contact_id)
+        return self._mine(columns, row)
 
     def messages(self, *, with_text: bool) -> AnySelect:
         row = MessageRow
@@ -129,7 +131,7 @@ class _Pick:
             stored_number(row.sent_at.expression),
             cast(row.is_automatic, Integer).label("is_automatic"),
         )
-        return self._mine(columns.where(row.account_id == self.account_id), row.contact_id)
+        return self._mine(columns, row)
 
     def leads(self) -> AnySelect:
         row = LeadRow
@@ -142,7 +144,7 @@ class _Pick:
             stored_number(row.closed_at.expression),
             stored_number(row.outcome_known_at.expression),
         )
-        return self._mine(columns.where(row.account_id == self.account_id), row.contact_id)
+        return self._mine(columns, row)
 
     def facts(self) -> list[AnySelect]:
         row = FactRow
@@ -153,25 +155,18 @@ class _Pick:
             row.value,
             stored_number(row.known_at.expression),
             row.fact_id,
-        ).where(row.account_id == self.account_id)
+        )
         if self.contact_ids is None:
-            return [columns]
-        owners = {
-            FactSubject.CONTACT: select(ContactRow.contact_id),
-            FactSubject.LEAD: select(LeadRow.lead_id),
-            FactSubject.MESSAGE: select(MessageRow.message_id),
+            return [self._mine(columns, row)]
+        owners: dict[FactSubject, tuple[type[Base], AnySelect]] = {
+            FactSubject.CONTACT: (ContactRow, select(ContactRow.contact_id)),
+            FactSubject.LEAD: (LeadRow, select(LeadRow.lead_id)),
+            FactSubject.MESSAGE: (MessageRow, select(MessageRow.message_id)),
         }
-        keys = {
-            FactSubject.CONTACT: ContactRow.contact_id,
-            FactSubject.LEAD: LeadRow.contact_id,
-            FactSubject.MESSAGE: MessageRow.contact_id,
-        }
+        mine = columns.where(row.account_id == self.account_id)
         return [
-            columns.where(
-                row.subject == subject,
-                row.subject_id.in_(self._mine(owners[subject], keys[subject])),
-            )
-            for subject in FactSubject
+            mine.where(row.subject == subject, row.subject_id.in_(self._mine(ids, owner)))
+            for subject, (owner, ids) in owners.items()
         ]
 
     def observations(self) -> AnySelect:
@@ -190,7 +185,25 @@ class _Pick:
             stored_number(row.gap_through.expression),
         ).where(row.account_id == self.account_id)
 
-    def _mine(self, statement: AnySelect, contact_id: Any) -> AnySelect:
+    def time_zone(self) -> Select[str]:
+        return select(AccountRow.time_zone).where(AccountRow.account_id == self.account_id)
+
+    def _mine(self, statement: AnySelect, row: type[Base]) -> AnySelect:
+        """Keep the account's rows; with contacts named, by way of the account's contacts.
+
+        The database has no statistics at first and would take an index on the account for
+        better than one on the contact, hence no condition on the account beside the contacts.
+        """
+        columns = table_of(row).c
+        is_mine = ContactRow.account_id == self.account_id
         if self.contact_ids is None:
-            return statement
-        return statement.where(among(self.connection, contact_id, self.contact_ids))
+            # Adding nothing keeps SQLite from walking an index where it should walk the table.
+            return statement.where(columns.account_id + 0 == self.account_id)
+        if row is ContactRow:
+            return statement.where(is_mine, self._is_named())
+        named = select(ContactRow.contact_id).where(is_mine, self._is_named())
+        return statement.where(columns.contact_id.in_(named))
+
+    def _is_named(self) -> ColumnElement[bool]:
+        contact_id = ContactRow.contact_id.expression
+        return among(self.connection, contact_id, self.contact_ids or [])
