@@ -53,5 +53,5 @@ lock: $(READY) ## Pin the dependencies again (needs uv)
 	@$(BIN)/python scripts/lock.py
 
 clean: ## Remove the environment, the demo's data and all caches
-	@rm -rf $(VENV) $(DEMO_HOME) build dist .mypy_cache .ruff_cache \
+	@rm -rf $(VENV) $(DEMO_HOME) build dist .pytest_cache .mypy_cache .ruff_cache \
 		.import_linter_cache .hypothesis training_log.txt test_log.txt

@@ -1,4 +1,4 @@
-"""The platform's address of `chatlift generate`: `python -m apps.api.app.ml.generate_training_data`."""
+"""The platform's address of `chatlift generate`: run this module with `python -m`."""
 
 import sys
 
