@@ -30,6 +30,40 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_table(
+        "champion_ledger",
+        sa.Column(
+            "ledger_id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
+        sa.Column(
+            "account_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("changed_at", sa.BigInteger(), nullable=False),
+        sa.Column("from_number", sa.Integer(), nullable=True),
+        sa.Column("to_number", sa.Integer(), nullable=True),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("decided_by", sa.String(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("figures", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["accounts.account_id"],
+            name=op.f("fk_champion_ledger_account_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("ledger_id", name=op.f("pk_champion_ledger")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(
+        op.f("ix_champion_ledger_account_id_model"),
+        "champion_ledger",
+        ["account_id", "model"],
+        unique=False,
+    )
+    op.create_table(
         "contacts",
         sa.Column(
             "contact_id",
@@ -161,6 +195,130 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account_id", "source", name=op.f("pk_observations")),
     )
     op.create_table(
+        "predictions",
+        sa.Column(
+            "prediction_id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
+        sa.Column(
+            "account_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("version_number", sa.Integer(), nullable=False),
+        sa.Column(
+            "entity_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column(
+            "contact_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True
+        ),
+        sa.Column("features_fingerprint", sa.String(), nullable=False),
+        sa.Column("probability", sa.Double(), nullable=False),
+        sa.Column("as_of", sa.BigInteger(), nullable=False),
+        sa.Column("predicted_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["accounts.account_id"],
+            name=op.f("fk_predictions_account_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("prediction_id", name=op.f("pk_predictions")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(
+        op.f("ix_predictions_account_id_model_entity_id"),
+        "predictions",
+        ["account_id", "model", "entity_id"],
+        unique=False,
+    )
+    op.create_index(op.f("ix_predictions_contact_id"), "predictions", ["contact_id"], unique=False)
+    op.create_table(
+        "training_runs",
+        sa.Column(
+            "run_number",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
+        sa.Column("run_id", sa.String(), nullable=False),
+        sa.Column(
+            "account_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column("requested_model", sa.String(), nullable=False),
+        sa.Column("models", sa.JSON(), nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("phase", sa.String(), nullable=False),
+        sa.Column("progress_percent", sa.Double(), nullable=False),
+        sa.Column("current_model", sa.String(), nullable=True),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("request", sa.JSON(), nullable=False),
+        sa.Column("metrics", sa.JSON(), nullable=False),
+        sa.Column("verdicts", sa.JSON(), nullable=False),
+        sa.Column("error", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("started_at", sa.BigInteger(), nullable=True),
+        sa.Column("completed_at", sa.BigInteger(), nullable=True),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("lease_expires_at", sa.BigInteger(), nullable=True),
+        sa.Column("cancel_requested_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["accounts.account_id"],
+            name=op.f("fk_training_runs_account_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("run_number", name=op.f("pk_training_runs")),
+        sa.UniqueConstraint("run_id", name=op.f("uq_training_runs_run_id")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(
+        op.f("ix_training_runs_account_id_run_number"),
+        "training_runs",
+        ["account_id", "run_number"],
+        unique=False,
+    )
+    op.create_index(op.f("ix_training_runs_status"), "training_runs", ["status"], unique=False)
+    op.create_table(
+        "versions",
+        sa.Column(
+            "version_id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
+        sa.Column(
+            "account_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("run_id", sa.String(), nullable=False),
+        sa.Column("recipe_fingerprint", sa.String(), nullable=False),
+        sa.Column("data_fingerprint", sa.String(), nullable=False),
+        sa.Column("manifest_sha256", sa.String(), nullable=False),
+        sa.Column("folder", sa.String(), nullable=False),
+        sa.Column(
+            "size_bytes", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column("verdict", sa.String(), nullable=False),
+        sa.Column("metrics", sa.JSON(), nullable=False),
+        sa.Column("evaluation", sa.JSON(), nullable=False),
+        sa.Column("gate", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["accounts.account_id"],
+            name=op.f("fk_versions_account_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("version_id", name=op.f("pk_versions")),
+        sa.UniqueConstraint(
+            "account_id", "model", "number", name=op.f("uq_versions_account_id_model_number")
+        ),
+        sa.UniqueConstraint("folder", name=op.f("uq_versions_folder")),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
         "conversations",
         sa.Column(
             "conversation_id",
@@ -200,6 +358,50 @@ def upgrade() -> None:
     )
     op.create_index(
         op.f("ix_conversations_contact_id"), "conversations", ["contact_id"], unique=False
+    )
+    op.create_table(
+        "evaluation_predictions",
+        sa.Column(
+            "evaluation_prediction_id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
+        sa.Column(
+            "version_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column("example_id", sa.String(), nullable=False),
+        sa.Column("basis", sa.String(), nullable=False),
+        sa.Column("repeat", sa.Integer(), nullable=False),
+        sa.Column("fold", sa.Integer(), nullable=False),
+        sa.Column("entity_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column(
+            "contact_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True
+        ),
+        sa.Column("cutoff_at", sa.BigInteger(), nullable=False),
+        sa.Column("label", sa.Double(), nullable=True),
+        sa.Column("probability", sa.Double(), nullable=False),
+        sa.Column("threshold", sa.Double(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["version_id"],
+            ["versions.version_id"],
+            name=op.f("fk_evaluation_predictions_version_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("evaluation_prediction_id", name=op.f("pk_evaluation_predictions")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(
+        op.f("ix_evaluation_predictions_contact_id"),
+        "evaluation_predictions",
+        ["contact_id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_evaluation_predictions_version_id"),
+        "evaluation_predictions",
+        ["version_id"],
+        unique=False,
     )
     op.create_table(
         "leads",
@@ -290,6 +492,38 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_messages_contact_id"), "messages", ["contact_id"], unique=False)
     op.create_table(
+        "model_states",
+        sa.Column(
+            "account_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("last_number", sa.Integer(), nullable=False),
+        sa.Column(
+            "champion_version_id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            nullable=True,
+        ),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["accounts.account_id"],
+            name=op.f("fk_model_states_account_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["champion_version_id"],
+            ["versions.version_id"],
+            name=op.f("fk_model_states_champion_version_id"),
+            ondelete="SET NULL",
+        ),
+        sa.PrimaryKeyConstraint("account_id", "model", name=op.f("pk_model_states")),
+    )
+    op.create_index(
+        op.f("ix_model_states_champion_version_id"),
+        "model_states",
+        ["champion_version_id"],
+        unique=False,
+    )
+    op.create_table(
         "rejected_rows",
         sa.Column(
             "rejected_row_id",
@@ -315,25 +549,63 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_rejected_rows_batch_id"), "rejected_rows", ["batch_id"], unique=False)
+    op.create_table(
+        "run_locks",
+        sa.Column(
+            "account_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("run_id", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["accounts.account_id"],
+            name=op.f("fk_run_locks_account_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["run_id"],
+            ["training_runs.run_id"],
+            name=op.f("fk_run_locks_run_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("account_id", "model", name=op.f("pk_run_locks")),
+    )
+    op.create_index(op.f("ix_run_locks_run_id"), "run_locks", ["run_id"], unique=False)
     # ### end Alembic commands ###
 
 
 def downgrade() -> None:
     """Undo the step."""
     # ### commands auto generated by Alembic - please adjust! ###
+    op.drop_index(op.f("ix_run_locks_run_id"), table_name="run_locks")
+    op.drop_table("run_locks")
     op.drop_index(op.f("ix_rejected_rows_batch_id"), table_name="rejected_rows")
     op.drop_table("rejected_rows")
+    op.drop_index(op.f("ix_model_states_champion_version_id"), table_name="model_states")
+    op.drop_table("model_states")
     op.drop_index(op.f("ix_messages_contact_id"), table_name="messages")
     op.drop_table("messages")
     op.drop_index(op.f("ix_leads_contact_id"), table_name="leads")
     op.drop_table("leads")
+    op.drop_index(op.f("ix_evaluation_predictions_version_id"), table_name="evaluation_predictions")
+    op.drop_index(op.f("ix_evaluation_predictions_contact_id"), table_name="evaluation_predictions")
+    op.drop_table("evaluation_predictions")
     op.drop_index(op.f("ix_conversations_contact_id"), table_name="conversations")
     op.drop_table("conversations")
+    op.drop_table("versions")
+    op.drop_index(op.f("ix_training_runs_status"), table_name="training_runs")
+    op.drop_index(op.f("ix_training_runs_account_id_run_number"), table_name="training_runs")
+    op.drop_table("training_runs")
+    op.drop_index(op.f("ix_predictions_contact_id"), table_name="predictions")
+    op.drop_index(op.f("ix_predictions_account_id_model_entity_id"), table_name="predictions")
+    op.drop_table("predictions")
     op.drop_table("observations")
     op.drop_table("observation_gaps")
     op.drop_index(op.f("ix_import_batches_account_id"), table_name="import_batches")
     op.drop_table("import_batches")
     op.drop_table("facts")
     op.drop_table("contacts")
+    op.drop_index(op.f("ix_champion_ledger_account_id_model"), table_name="champion_ledger")
+    op.drop_table("champion_ledger")
     op.drop_table("accounts")
     # ### end Alembic commands ###
