@@ -1,0 +1,361 @@
+"""What a feature may see: the account's records strictly before each example's cutoff.
+
+Input: a history and examples (`contact_id`, `cutoff`, `lead_id`). Output: an `AsOf` view whose
+every answer has one number per example, in the examples' order, NaN where unknown. There is no
+way through it to a message, fact or lead of the cutoff itself or later, nor to another contact.
+
+Sums are whole numbers from running totals: the total up to the cutoff minus the total up to the
+window's start. So the work grows with messages plus examples, and a value never depends on which
+other contacts were read. A window that starts before the contact's source was observed is unknown.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import cached_property
+from typing import TypeVar
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from chatlift.history import History
+from chatlift.learn.features.quantiles import Buckets
+from chatlift.learn.features.timeline import (
+    DAY,
+    HOUR,
+    NONE,
+    Column,
+    Rows,
+    Timeline,
+    hour_of,
+    local_time,
+    weekday_of,
+)
+from chatlift.records import INSTANT
+from chatlift.vocabulary import FactSubject, LeadOutcome
+
+Values = NDArray[np.float64]
+Measure = str | pl.Expr
+"""A timeline column's name, or an expression over timeline columns, message by message."""
+
+RUNNING_TOTALS_KEPT = 24
+"""At most 8 bytes x messages each: the bound on the memory of a large account."""
+BUCKETS_KEPT = 2
+
+_Kept = TypeVar("_Kept")
+
+
+class AsOf:
+    """One number per example out of what was known strictly before its cutoff."""
+
+    def __init__(self, history: History, examples: pl.DataFrame) -> None:
+        self._history = history
+        self._contact_id: Rows = examples["contact_id"].cast(pl.Int64).to_numpy()
+        self._lead_id = examples["lead_id"].cast(pl.Int64)
+        self._cutoff: Rows = examples["cutoff"].cast(INSTANT).dt.timestamp("us").to_numpy()
+        self._line = Timeline(_messages_of(history, self._contact_id), history.time_zone)
+        self._start, end = self._line.rows_of(self._contact_id)
+        self._end = self._line.first_row_from(self._start, end, self._cutoff)
+        self._window_starts: dict[float, Rows] = {}
+        self._totals: OrderedDict[object, Column] = OrderedDict()
+        self._buckets: OrderedDict[object, Buckets] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._cutoff)
+
+    @property
+    def unknown(self) -> Values:
+        """NaN for every example."""
+        return np.full(len(self), np.nan)
+
+    # Messages
+
+    def total(
+        self, measure: Measure, days: float | None = None, *, since: Values | None = None
+    ) -> Values:
+        """Sum a whole-number measure over the window's messages.
+
+        Parameters
+        ----------
+        measure
+            Timeline column or expression with one whole number or boolean per message.
+        days
+            Length of the window before the cutoff; None: everything before the cutoff.
+        since
+            Instead of `days`: the instant at which each example's window starts.
+
+        Returns
+        -------
+        Values
+            NaN where the window starts before the contact's source was observed, or `since` is
+            unknown.
+        """
+        running = self._running_total(measure)
+        start, is_known = self._window(days, since)
+        totals = (running[self._end] - running[start]).astype(np.float64)
+        return np.where(is_known, totals, np.nan)
+
+    def share(self, part: Measure, whole: Measure, days: float | None = None) -> Values:
+        """Return total of `part` / total of `whole`, 0 to 1; NaN where the whole is empty."""
+        return ratio(self.total(part, days), self.total(whole, days))
+
+    def last_at(self, where: Measure) -> Values:
+        """Return the instant of the last message that satisfies `where`, in microseconds."""
+        return self._at(self._line.sent_at, self._last_row(where))
+
+    def hours_since_last(self, where: Measure) -> Values:
+        """Return the hours from the last message that satisfies `where` to the cutoff."""
+        return self.hours_since(self.last_at(where))
+
+    def last_value(self, column: str, where: Measure) -> Values:
+        """Return a timeline column's entry at the last message that satisfies `where`."""
+        return self._at(self._line.column(column), self._last_row(where))
+
+    def first_at(self, where: Measure, *, since: Values | None = None) -> Values:
+        """Return the instant of the window's first message that satisfies `where`."""
+        running = self._running_total(where)
+        start, is_known = self._window(None, since)
+        rows = np.flatnonzero(self._line_mask(where))
+        nth = running[start]
+        exists = is_known & (running[self._end] > nth)
+        return self._at(self._line.sent_at, _pick(rows, nth, exists))
+
+    def quantile(
+        self,
+        column: str,
+        share: float,
+        days: float | None = None,
+        *,
+        since: Values | None = None,
+    ) -> Values:
+        """Return a quantile of a timeline column over the window; entries below 0 do not count.
+
+        Off by at most 10 %; see `quantiles`. NaN where nothing counts.
+        """
+        running = self._running_total(pl.col(column) >= 0)
+        start, is_known = self._window(days, since)
+        values = self._buckets_of(column).quantile(running[start], running[self._end], share)
+        return np.where(is_known, values, np.nan)
+
+    # Time
+
+    @property
+    def cutoff_hour(self) -> Rows:
+        """Hour of the cutoff on the business's clock, 0 to 23."""
+        return hour_of(self._local_cutoff)
+
+    @property
+    def cutoff_weekday(self) -> Rows:
+        """Weekday of the cutoff on the business's calendar, 0 Monday to 6 Sunday."""
+        return weekday_of(self._local_cutoff)
+
+    @cached_property
+    def _local_cutoff(self) -> Rows:
+        return local_time(self._cutoff, self._history.time_zone)
+
+    def hours_since(self, instants: Values) -> Values:
+        """Return the hours from instants in microseconds to the cutoff."""
+        return np.asarray((self._cutoff - instants) / HOUR, dtype=np.float64)
+
+    def window_hours(self, start: Values, end: Values) -> Values:
+        """Return the hours from one instant in microseconds to another."""
+        return np.asarray((end - start) / HOUR, dtype=np.float64)
+
+    @cached_property
+    def observed_from(self) -> Values:
+        """Instant from which the contact's source is known to be complete, in microseconds."""
+        sources = self._history.contacts.select("contact_id", "source").join(
+            self._history.observations, on="source", how="left"
+        )
+        known = pl.DataFrame({"contact_id": self._contact_id}).join(
+            sources.unique("contact_id"), on="contact_id", how="left", maintain_order="left"
+        )
+        return _microseconds(known["observed_from"])
+
+    # Contact, lead and facts
+
+    @cached_property
+    def contact_created_at(self) -> Values:
+        """Instant at which the contact was created; NaN if that was not before the cutoff."""
+        contacts = self._history.contacts.select("contact_id", "created_at").unique("contact_id")
+        known = pl.DataFrame({"contact_id": self._contact_id}).join(
+            contacts, on="contact_id", how="left", maintain_order="left"
+        )
+        return self._before_cutoff(_microseconds(known["created_at"]))
+
+    @cached_property
+    def lead_created_at(self) -> Values:
+        """Instant at which the example's lead was created; NaN without one before the cutoff."""
+        leads = self._history.leads.select("lead_id", "created_at").unique("lead_id")
+        known = pl.DataFrame({"lead_id": self._lead_id}).join(
+            leads, on="lead_id", how="left", maintain_order="left"
+        )
+        return self._before_cutoff(_microseconds(known["created_at"]))
+
+    def earlier_leads(self, *, is_won: bool = False) -> Values:
+        """Count the contact's leads before this one; `is_won`: those known to be won.
+
+        Counted are leads created before the example's own lead (without one: before the cutoff);
+        a win counts only if it was known before the cutoff.
+        """
+        leads = self._history.leads.filter(pl.col("created_at").is_not_null())
+        known_at = pl.col("created_at")
+        if is_won:
+            leads = leads.filter(outcome=LeadOutcome.WON.value)
+            known_at = pl.col("outcome_known_at")
+        line = leads.select("contact_id", created=_us("created_at"), known=known_at.dt.timestamp())
+        pairs = self._frame.join(line, on="contact_id", how="inner").filter(
+            pl.col("created") < pl.col("own"), pl.col("known") < pl.col("cutoff")
+        )
+        counts = np.bincount(pairs["row"].to_numpy(), minlength=len(self))
+        return counts.astype(np.float64)
+
+    def fact(self, subject: FactSubject, name: str) -> pl.Series:
+        """Return the text of a fact of the contact or lead as known before the cutoff, or null."""
+        ids = self._lead_id if subject is FactSubject.LEAD else pl.Series(self._contact_id)
+        return facts_as_of(self._history.facts, subject, name, ids, pl.Series(self._cutoff))
+
+    @cached_property
+    def _frame(self) -> pl.DataFrame:
+        own = np.where(np.isnan(self.lead_created_at), self._cutoff, self.lead_created_at)
+        return pl.DataFrame(
+            {"contact_id": self._contact_id, "cutoff": self._cutoff, "own": own.astype(np.int64)}
+        ).with_row_index("row")
+
+    # Underneath
+
+    def _before_cutoff(self, instants: Values) -> Values:
+        return np.where(instants < self._cutoff, instants, np.nan)
+
+    def _line_mask(self, where: Measure) -> Column:
+        return self._measure(where) > 0
+
+    def _measure(self, measure: Measure) -> Column:
+        if isinstance(measure, str):
+            return self._line.column(measure)
+        return self._line.measured(measure)
+
+    def _running_total(self, measure: Measure) -> Column:
+        """Entry i: the measure's total over all messages before row i."""
+        key = measure if isinstance(measure, str) else measure.meta.serialize()
+        return _kept(
+            self._totals, key, RUNNING_TOTALS_KEPT, lambda: _sum_up(self._measure(measure))
+        )
+
+    def _buckets_of(self, column: str) -> Buckets:
+        def build() -> Buckets:
+            values = self._line.column(column)
+            return Buckets(values[values >= 0])
+
+        return _kept(self._buckets, column, BUCKETS_KEPT, build)
+
+    def _last_row(self, where: Measure) -> Rows:
+        running = self._running_total(where)
+        rows = np.flatnonzero(self._line_mask(where))
+        nth = running[self._end]
+        return _pick(rows, nth - 1, nth > running[self._start])
+
+    def _at(self, column: Column, rows: Rows) -> Values:
+        return np.where(rows >= 0, _pick(column, rows, rows >= 0), np.nan)
+
+    def _window(self, days: float | None, since: Values | None) -> tuple[Rows, NDArray[np.bool_]]:
+        """Return the first row of each window, and whether the window was observed."""
+        if since is not None:
+            is_known = ~np.isnan(since)
+            instants = np.where(is_known, since, self._cutoff).astype(np.int64)
+            return self._first_row_from(np.minimum(instants, self._cutoff)), is_known
+        if days is None:
+            return self._start, np.ones(len(self), dtype=np.bool_)
+        begin = self._cutoff - round(days * DAY)
+        if days not in self._window_starts:
+            self._window_starts[days] = self._first_row_from(begin)
+        return self._window_starts[days], begin >= self.observed_from
+
+    def _first_row_from(self, instants: Rows) -> Rows:
+        return self._line.first_row_from(self._start, self._end, instants)
+
+
+def ratio(part: Values, whole: Values) -> Values:
+    """Return part / whole; NaN where the whole is 0 or unknown.
+
+    Examples
+    --------
+    >>> ratio(np.array([1.0, 1.0]), np.array([2.0, 0.0])).tolist()
+    [0.5, nan]
+    """
+    is_empty = ~(whole > 0)
+    return np.where(is_empty, np.nan, part / np.where(is_empty, 1.0, whole))
+
+
+def facts_as_of(
+    facts: pl.DataFrame, subject: FactSubject, name: str, ids: pl.Series, cutoffs: pl.Series
+) -> pl.Series:
+    """Return the value of a fact known strictly before each cutoff; null where there is none.
+
+    Parameters
+    ----------
+    facts
+        As `history.FACTS`.
+    ids
+        The contact or lead per example; null: none.
+    cutoffs
+        Microseconds per example.
+    """
+    dated = facts.filter(subject=subject.value, name=name).select(
+        id="subject_id", value="value", known=_us("known_at")
+    )
+    asked = pl.DataFrame({"id": ids, "cutoff": cutoffs}).with_row_index("row")
+    answered = asked.sort("cutoff").join_asof(
+        dated.sort("known", maintain_order=True),
+        left_on="cutoff",
+        right_on="known",
+        by="id",
+        strategy="backward",
+        allow_exact_matches=False,
+        check_sortedness=False,
+    )
+    return answered.sort("row")["value"]
+
+
+def _us(name: str) -> pl.Expr:
+    return pl.col(name).dt.timestamp("us")
+
+
+def _microseconds(instants: pl.Series) -> Values:
+    return instants.dt.timestamp("us").cast(pl.Float64).fill_null(np.nan).to_numpy()
+
+
+def _messages_of(history: History, contacts: Rows) -> pl.DataFrame:
+    """Return the messages of the asked contacts, or all where that spares nothing."""
+    asked = pl.Series("contact_id", np.unique(contacts))
+    if 2 * len(asked) > history.contacts.height:
+        return history.messages
+    return history.messages.filter(pl.col("contact_id").is_in(asked.implode()))
+
+
+def _sum_up(values: Column) -> Column:
+    dtype = np.int32 if values.dtype == np.bool_ else np.int64
+    totals = np.zeros(len(values) + 1, dtype=dtype)
+    np.cumsum(values, dtype=dtype, out=totals[1:])
+    return totals
+
+
+def _pick(column: Column, rows: Rows, exists: NDArray[np.bool_]) -> Column:
+    """Return the entries at the rows that exist, -1 elsewhere."""
+    picked = np.full(len(rows), NONE, dtype=np.int64)
+    picked[exists] = column[rows[exists]]
+    return picked
+
+
+def _kept(
+    cache: OrderedDict[object, _Kept], key: object, most: int, build: Callable[[], _Kept]
+) -> _Kept:
+    """Return a cached value, building it if need be and dropping the one unused for longest."""
+    if key not in cache:
+        cache[key] = build()
+        if len(cache) > most:
+            cache.popitem(last=False)
+    cache.move_to_end(key)
+    return cache[key]

@@ -1,0 +1,252 @@
+"""Attributes: the extra columns of contacts and leads, as text, and how they become numbers.
+
+Input: a history's facts and examples. Output of `attributes_as_of`: one String column per
+attribute, `contact.<name>` or `lead.<name>`, one row per example, null where nothing was known
+strictly before the cutoff. `AttributeEncoder` types each column from the training rows only and
+turns the text into Float64 columns, null where unknown.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from chatlift.errors import InvalidInput
+from chatlift.history import History
+from chatlift.learn.features.asof import facts_as_of
+from chatlift.records import INSTANT
+from chatlift.vocabulary import FactSubject
+
+NOT_ATTRIBUTES = frozenset({"opted_out", "status", "phone", "name"})
+"""Well-known facts and a person's own particulars: never attributes."""
+NEEDED_SHARE = 0.95
+"""Share of the non-empty values that must read as a number, boolean or date."""
+FEWEST_HOLDERS = 10
+"""A category held by fewer training contacts is `other`."""
+IDENTIFIER_SHARE = 0.5
+"""Text with more distinct values than this share of the contacts names contacts."""
+OTHER, MISSING = "other", "missing"
+TRUE_WORDS = ("true", "yes", "y", "t")
+FALSE_WORDS = ("false", "no", "n", "f")
+
+
+def attributes_as_of(history: History, examples: pl.DataFrame) -> pl.DataFrame:
+    """Return one row per example, one String column per attribute of its contact and lead."""
+    cutoffs = examples["cutoff"].cast(INSTANT).dt.timestamp("us")
+    ids = {FactSubject.CONTACT: examples["contact_id"], FactSubject.LEAD: examples["lead_id"]}
+    columns = [
+        facts_as_of(history.facts, subject, name, ids[subject].cast(pl.Int64), cutoffs).alias(
+            f"{subject}.{name}"
+        )
+        for subject, name in _attribute_names(history.facts)
+    ]
+    return pl.DataFrame(columns, height=examples.height)
+
+
+def _attribute_names(facts: pl.DataFrame) -> list[tuple[FactSubject, str]]:
+    named = facts.select("subject", "name").unique().sort("subject", "name").rows()
+    return [
+        (FactSubject(subject), name)
+        for subject, name in named
+        if subject != FactSubject.MESSAGE and name not in NOT_ATTRIBUTES
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodedAttribute:
+    """How one attribute becomes numbers."""
+
+    name: str
+    """Such as `contact.plan`."""
+    kind: str
+    """`number`, `boolean`, `date` or `category`."""
+    categories: tuple[str, ...] = ()
+    """Of a category: those with a column of their own, sorted."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the encoded columns."""
+        if self.kind != "category":
+            return (self.name,)
+        return tuple(f"{self.name}={value}" for value in (*self.categories, OTHER, MISSING))
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttributeEncoder:
+    """The types of all attributes, learned from training rows."""
+
+    attributes: tuple[EncodedAttribute, ...]
+    dropped: tuple[tuple[str, str], ...] = ()
+    """Attributes left out, each with the reason."""
+
+    @classmethod
+    def learn(cls, attributes: pl.DataFrame, groups: Sequence[int]) -> AttributeEncoder:
+        """Type every column.
+
+        Parameters
+        ----------
+        attributes
+            As `attributes_as_of` returns them; training rows only.
+        groups
+            The contact of each row.
+        """
+        kept, dropped = [], []
+        for name in attributes.columns:
+            held = pl.DataFrame({"value": attributes[name], "group": pl.Series(groups)})
+            typed = _typed(name, _tidy(held))
+            if isinstance(typed, EncodedAttribute):
+                kept.append(typed)
+            else:
+                dropped.append((name, typed))
+        return cls(attributes=tuple(kept), dropped=tuple(dropped))
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the encoded columns, in order."""
+        return tuple(column for attribute in self.attributes for column in attribute.columns)
+
+    def encode(self, attributes: pl.DataFrame, cutoffs: pl.Series) -> pl.DataFrame:
+        """Return one row per example, one Float64 column per encoded column; null: unknown.
+
+        A date counts the days from it to the cutoff. An attribute that the rows lack is unknown.
+        """
+        columns = [
+            column
+            for attribute in self.attributes
+            for column in _encoded(attribute, _texts(attributes, attribute.name), cutoffs)
+        ]
+        return pl.DataFrame(columns, height=attributes.height or len(cutoffs))
+
+    def words(self, column: str) -> tuple[str, str]:
+        """Return how a high and a low value of an encoded column read to a seller.
+
+        Raises
+        ------
+        InvalidInput
+            If there is no such column.
+        """
+        for attribute in self.attributes:
+            if column in attribute.columns:
+                return _words(attribute, column)
+        raise InvalidInput(
+            f"No encoded column is called {column!r}. There are: {', '.join(self.columns)}."
+        )
+
+    def to_json(self) -> str:
+        """Return the encoder as JSON text."""
+        return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> AttributeEncoder:
+        """Read what `to_json` wrote.
+
+        Raises
+        ------
+        InvalidInput
+            If the text is something else.
+        """
+        try:
+            told = json.loads(text)
+            attributes = tuple(
+                EncodedAttribute(
+                    name=one["name"], kind=one["kind"], categories=tuple(one["categories"])
+                )
+                for one in told["attributes"]
+            )
+            dropped = tuple((name, reason) for name, reason in told["dropped"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise InvalidInput(
+                "The attribute encoder of this version cannot be read. Train a new version."
+            ) from error
+        return cls(attributes=attributes, dropped=dropped)
+
+
+def _tidy(held: pl.DataFrame) -> pl.DataFrame:
+    """Trim, and drop what is empty."""
+    return held.with_columns(_trimmed("value")).filter(pl.col("value").is_not_null())
+
+
+def _trimmed(name: str) -> pl.Expr:
+    text = pl.col(name).str.strip_chars()
+    return pl.when(text != "").then(text).alias(name)
+
+
+def _texts(attributes: pl.DataFrame, name: str) -> pl.Series:
+    if name not in attributes.columns:
+        return pl.Series(name, [None] * attributes.height, dtype=pl.String)
+    return attributes.select(_trimmed(name)).to_series()
+
+
+def _typed(name: str, held: pl.DataFrame) -> EncodedAttribute | str:
+    """Return how to encode the column, or why it is left out."""
+    values = held["value"]
+    if values.n_unique() < 2:
+        return "it has the same value, or none, in all training rows"
+    for kind, parse in (("boolean", _booleans), ("number", _numbers), ("date", _days)):
+        if parse(values).is_not_null().mean() >= NEEDED_SHARE:
+            return EncodedAttribute(name=name, kind=kind)
+    contacts = held["group"].n_unique()
+    if values.n_unique() > max(2 * FEWEST_HOLDERS, IDENTIFIER_SHARE * contacts):
+        return "its values are nearly unique per contact, as names or identifiers are"
+    holders = held.group_by("value").agg(pl.col("group").n_unique())
+    common = holders.filter(pl.col("group") >= FEWEST_HOLDERS)["value"].sort().to_list()
+    if not common:
+        return f"no value is held by {FEWEST_HOLDERS} contacts or more"
+    return EncodedAttribute(name=name, kind="category", categories=tuple(common))
+
+
+def _booleans(values: pl.Series) -> pl.Series:
+    lower = values.str.to_lowercase()
+    is_true, is_false = lower.is_in(TRUE_WORDS), lower.is_in(FALSE_WORDS)
+    told = pl.select(pl.when(is_true).then(1.0).when(is_false).then(0.0))
+    return told.to_series()
+
+
+def _numbers(values: pl.Series) -> pl.Series:
+    numbers = values.cast(pl.Float64, strict=False)
+    return numbers.to_frame("n").select(pl.when(pl.col("n").is_finite()).then("n")).to_series()
+
+
+def _days(values: pl.Series) -> pl.Series:
+    """Return days since 1970 of ISO dates and instants; null for anything else."""
+    return values.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False).cast(pl.Int32)
+
+
+def _encoded(attribute: EncodedAttribute, values: pl.Series, cutoffs: pl.Series) -> list[pl.Series]:
+    if attribute.kind == "category":
+        return _indicators(attribute, values)
+    if attribute.kind == "date":
+        now = cutoffs.dt.timestamp("us") / 86_400_000_000
+        numbers = now - _days(values).cast(pl.Float64)
+    else:
+        numbers = _booleans(values) if attribute.kind == "boolean" else _numbers(values)
+    return [numbers.cast(pl.Float64).alias(attribute.name)]
+
+
+def _indicators(attribute: EncodedAttribute, values: pl.Series) -> list[pl.Series]:
+    is_missing = values.is_null().to_numpy()
+    text = values.fill_null("")
+    hits = [(text == category).to_numpy() & ~is_missing for category in attribute.categories]
+    is_other = ~is_missing & ~np.logical_or.reduce(hits)
+    return [
+        pl.Series(name, hit.astype(np.float64))
+        for name, hit in zip(attribute.columns, [*hits, is_other, is_missing], strict=True)
+    ]
+
+
+def _words(attribute: EncodedAttribute, column: str) -> tuple[str, str]:
+    subject, _, name = attribute.name.partition(".")
+    told = f"{subject}'s {name.replace('_', ' ')}"
+    if attribute.kind == "category":
+        value = column.removeprefix(f"{attribute.name}=")
+        return f"{told} is {value}", f"{told} is not {value}"
+    return {
+        "boolean": (f"{told} is yes", f"{told} is no"),
+        "date": (f"{told} lies long back", f"{told} is recent or still to come"),
+        "number": (f"{told} is high", f"{told} is low"),
+    }[attribute.kind]

@@ -1,0 +1,279 @@
+"""Text as a score: hashed words of inbound messages, and one linear weight per hash.
+
+Input: texts, and a key of the account. Output: a `TokenMatrix`, each message's tokens as numbers;
+no word is kept, and without the key nobody can tell which words a number stands for. A token is a
+word, a pair of neighbours, or a piece of 3 to 5 characters inside a word (so scripts without
+spaces work too); an emoji is a word. E-mail addresses, URLs and digits are masked before.
+
+Scores are whole millionths of log-odds, so that sums do not depend on their order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from chatlift.errors import InvalidInput
+from chatlift.history import History
+from chatlift.learn.features.timeline import DAY, Timeline
+from chatlift.records import INSTANT
+
+Rows = NDArray[np.int64]
+Hashes = NDArray[np.uint64]
+
+DEFAULT_BITS = 15
+PIECE_LENGTHS = (3, 4, 5)
+LONGEST_WORD = 32
+"""Characters of a word that are looked at; a longer one is cut."""
+UNIT = 1_000_000
+"""Weights and scores: whole millionths of log-odds."""
+MASKS = (
+    (r"\S+@\S+\.\S+", " \ue001 "),
+    (r"(?:https?://|www\.)\S+", " \ue002 "),
+    (r"\+?[0-9][0-9 ()./-]{5,}[0-9]", " \ue003 "),
+    (r"[0-9]+", " \ue004 "),
+)
+"""What is masked, in this order: e-mail addresses, URLs, phone numbers, other numbers."""
+WORD = r"[\p{L}\p{M}]+|[\x{E001}-\x{E004}]|\p{Extended_Pictographic}|[?!]"
+_PAIR = np.uint64(0x9E3779B97F4A7C15)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenMatrix:
+    """One row of distinct token numbers per message, packed as in a sparse matrix."""
+
+    indptr: Rows
+    """Row i holds `indices[indptr[i]:indptr[i + 1]]`."""
+    indices: NDArray[np.int32]
+    bits: int = DEFAULT_BITS
+    """Numbers go from 0 to 2 ** bits - 1."""
+
+    def __len__(self) -> int:
+        return len(self.indptr) - 1
+
+    @property
+    def counts(self) -> Rows:
+        """Number of distinct tokens per message."""
+        return np.diff(self.indptr)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextWeights:
+    """One weight per token number, whole millionths of log-odds."""
+
+    weights: NDArray[np.int32]
+    bits: int = DEFAULT_BITS
+
+    def message_scores(self, tokens: TokenMatrix) -> Rows:
+        """Return one score per message: sum of weights / sqrt(number of tokens), rounded.
+
+        Raises
+        ------
+        InvalidInput
+            If the tokens were hashed to another number of bits.
+        """
+        if tokens.bits != self.bits:
+            raise InvalidInput(
+                f"Weights for {self.bits} bits cannot score tokens of {tokens.bits} bits. "
+                "Hash the messages with the bits of the version."
+            )
+        running = np.zeros(len(tokens.indices) + 1, dtype=np.int64)
+        np.cumsum(self.weights[tokens.indices], dtype=np.int64, out=running[1:])
+        sums = running[tokens.indptr[1:]] - running[tokens.indptr[:-1]]
+        return np.rint(sums / np.sqrt(np.maximum(tokens.counts, 1))).astype(np.int64)
+
+
+def hash_messages(texts: pl.Series, key: bytes, *, bits: int = DEFAULT_BITS) -> TokenMatrix:
+    """Return the token numbers of each text; a null text has none."""
+    row, word, distinct = _words(texts)
+    hashes = _piece_hashes(distinct, key)
+    packed = np.concatenate([_whole_words(row, word, hashes), _pairs(row, word, hashes)])
+    packed = np.concatenate([packed, _pieces(row, word, hashes)]) if len(word) else packed
+    return _distinct(packed, len(texts), bits)
+
+
+def _words(texts: pl.Series) -> tuple[Rows, Rows, list[str]]:
+    """Return the message and the distinct word's number of each word, and the distinct words."""
+    text = pl.col("text").fill_null("").str.to_lowercase()
+    for pattern, mask in MASKS:
+        text = text.str.replace_all(pattern, mask)
+    words = (
+        texts.cast(pl.String)
+        .to_frame("text")
+        .select(word=text.str.extract_all(WORD))
+        .with_row_index("row")
+        .explode("word")
+        .drop_nulls()
+        .with_columns(pl.col("word").str.slice(0, LONGEST_WORD).cast(pl.Categorical))
+    )
+    codes = words["word"].to_physical().to_numpy()
+    used, word = np.unique(codes, return_inverse=True)
+    first = np.zeros(len(used), dtype=np.int64)
+    first[word[::-1]] = np.arange(len(word))[::-1]
+    distinct = words["word"].cast(pl.String)[first].to_list() if len(word) else []
+    return words["row"].to_numpy().astype(np.int64), word.astype(np.int64), distinct
+
+
+@dataclass(frozen=True)
+class _Hashed:
+    """Hashes of each distinct word and of its pieces; pieces are packed, word after word."""
+
+    words: Hashes
+    starts: Rows
+    pieces: Hashes
+
+
+def _piece_hashes(distinct: list[str], key: bytes) -> _Hashed:
+    base = hashlib.blake2b(key=hashlib.sha256(key).digest(), digest_size=8)
+    seen: dict[str, int] = {}
+
+    def number(token: str) -> int:
+        if token not in seen:
+            digest = base.copy()
+            digest.update(token.encode("utf-8"))
+            seen[token] = int.from_bytes(digest.digest(), "little")
+        return seen[token]
+
+    pieces = [[number(piece) for piece in _pieces_of(word)] for word in distinct]
+    flat = np.array([value for word in pieces for value in word], dtype=np.uint64)
+    starts = np.r_[0, np.cumsum([len(word) for word in pieces])].astype(np.int64)
+    words = np.array([number(f"w:{word}") for word in distinct], dtype=np.uint64)
+    return _Hashed(words, starts, flat)
+
+
+def _pieces_of(word: str) -> list[str]:
+    """Return the pieces of a word with its edges marked; none of a mask or emoji.
+
+    Examples
+    --------
+    >>> _pieces_of("ok")
+    ['<ok', 'ok>', '<ok>']
+    """
+    if not word[0].isalpha():
+        return []
+    marked = f"<{word}>"
+    return [
+        marked[begin : begin + length]
+        for length in PIECE_LENGTHS
+        for begin in range(len(marked) - length + 1)
+    ]
+
+
+def _whole_words(row: Rows, word: Rows, hashed: _Hashed) -> Hashes:
+    return _packed(row, hashed.words[word] if len(word) else hashed.words)
+
+
+def _pairs(row: Rows, word: Rows, hashed: _Hashed) -> Hashes:
+    if len(word) < 2:
+        return np.empty(0, dtype=np.uint64)
+    is_pair = row[1:] == row[:-1]
+    first, second = hashed.words[word[:-1][is_pair]], hashed.words[word[1:][is_pair]]
+    mixed = (first * _PAIR) ^ (second >> np.uint64(7)) ^ (second << np.uint64(13))
+    return _packed(row[:-1][is_pair], mixed * _PAIR)
+
+
+def _pieces(row: Rows, word: Rows, hashed: _Hashed) -> Hashes:
+    begin, count = hashed.starts[word], np.diff(hashed.starts)[word]
+    before = np.cumsum(count) - count
+    places = np.arange(int(count.sum())) - np.repeat(before - begin, count)
+    return _packed(np.repeat(row, count), hashed.pieces[places])
+
+
+def _packed(row: Rows, hashes: Hashes) -> Hashes:
+    """Put the message's number above the low 32 bits of the hash, so that one sort does all."""
+    return (row.astype(np.uint64) << np.uint64(32)) | (hashes >> np.uint64(32))
+
+
+def _distinct(packed: Hashes, messages: int, bits: int) -> TokenMatrix:
+    row = packed >> np.uint64(32)
+    token = packed & np.uint64(2**bits - 1)
+    keys = np.sort((row << np.uint64(bits)) | token)
+    keys = keys[np.r_[True, keys[1:] != keys[:-1]]] if len(keys) else keys
+    rows = (keys >> np.uint64(bits)).astype(np.int64)
+    indptr = np.r_[0, np.cumsum(np.bincount(rows, minlength=messages))].astype(np.int64)
+    indices = (keys & np.uint64(2**bits - 1)).astype(np.int32)
+    return TokenMatrix(indptr=indptr, indices=indices, bits=bits)
+
+
+def learn_text_weights(
+    tokens: TokenMatrix,
+    starts: Rows,
+    ends: Rows,
+    labels: NDArray[np.float64],
+    *,
+    strength: float,
+    seed: int,
+) -> TextWeights:
+    """Learn one weight per token by logistic regression on one document per entity.
+
+    Parameters
+    ----------
+    starts, ends
+        Range of messages of each document; its vector is the mean of theirs.
+    labels
+        0 or 1 per document; both must occur.
+    strength
+        Freedom of the weights: with fewer documents than it takes, they stay near zero.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    documents = _documents(tokens, starts, ends)
+    model = LogisticRegression(C=strength, solver="lbfgs", max_iter=200, random_state=seed)
+    model.fit(documents, labels.astype(np.int64))
+    bound = np.iinfo(np.int32).max
+    fixed = np.clip(np.rint(model.coef_[0] * UNIT), -bound, bound)
+    return TextWeights(weights=fixed.astype(np.int32), bits=tokens.bits)
+
+
+def _documents(tokens: TokenMatrix, starts: Rows, ends: Rows):  # type: ignore[no-untyped-def]
+    """Return one sparse row per document: the mean of its messages' vectors of length one."""
+    from scipy.sparse import csr_array
+
+    lengths = np.sqrt(np.maximum(tokens.counts, 1))
+    values = np.repeat(1 / lengths, tokens.counts)
+    messages = csr_array(
+        (values, tokens.indices, tokens.indptr), shape=(len(tokens), 2**tokens.bits)
+    )
+    count = ends - starts
+    member = np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count - starts, count)
+    weight = np.repeat(1 / np.maximum(count, 1), count)
+    indptr = np.r_[0, np.cumsum(count)]
+    mean = csr_array((weight, member, indptr), shape=(len(starts), len(tokens)))
+    return (mean @ messages).tocsr()
+
+
+def windowed_means(scores: Rows, starts: Rows, ends: Rows) -> NDArray[np.float64]:
+    """Return the mean score of each range [start, end) of messages; NaN where it is empty.
+
+    Examples
+    --------
+    >>> windowed_means(np.array([1, 3]), np.array([0, 2]), np.array([2, 2])).tolist()
+    [2.0, nan]
+    """
+    running = np.r_[0, np.cumsum(scores, dtype=np.int64)]
+    count = ends - starts
+    means = (running[ends] - running[starts]) / np.maximum(count, 1)
+    return np.where(count > 0, means, np.nan)
+
+
+def inbound_windows(
+    history: History, examples: pl.DataFrame, *, days: float
+) -> tuple[pl.DataFrame, Rows, Rows]:
+    """Return the inbound messages, and each example's range of them.
+
+    Returns
+    -------
+    tuple
+        Inbound messages sorted by contact, instant and id; start and end (not included) of the
+        example's contact's messages in the window of `days` strictly before the cutoff.
+    """
+    line = Timeline.of(history)
+    line = Timeline(line.messages.filter(pl.Series(line.column("is_in"))), history.time_zone)
+    cutoff = examples["cutoff"].cast(INSTANT).dt.timestamp("us").to_numpy()
+    first, last = line.rows_of(examples["contact_id"].cast(pl.Int64).to_numpy())
+    starts = line.first_row_from(first, last, cutoff - round(days * DAY))
+    return line.messages, starts, line.first_row_from(first, last, cutoff)

@@ -1,0 +1,405 @@
+"""The messages of an account as one long line, sorted by contact and instant.
+
+Input: `History.messages`. Output: a `Timeline`: arrays with one entry per message, built only when
+a feature asks for them. Every column looks back only: an entry is made of its own message and of
+earlier ones of the same contact, so that a sum up to a cutoff knows nothing of what comes after.
+
+Delays are whole seconds, -1 where there is none. Hours and weekdays are the business's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from chatlift.errors import InvalidInput
+from chatlift.history import History
+from chatlift.vocabulary import Direction
+
+Column = NDArray[Any]
+Rows = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+SECOND = 1_000_000
+HOUR = 3600 * SECOND
+DAY = 24 * HOUR
+QUIET = 24 * HOUR
+"""Silence either way after which an outbound message is a send, and a conversation begins."""
+PARTS_OF_DAY = 4
+"""Night, morning, afternoon, evening: six hours each."""
+NONE = -1
+SATURDAY = 5
+WRITTEN_KINDS = ("text", "template", "button", "interactive", "reaction", "system")
+"""Kinds of message that carry words or taps; every other kind is media."""
+QUESTION_MARKS = r"[?\x{BF}\x{61F}\x{FF1F}\x{2047}\x{55E}\x{37E}\x{2E2E}]"
+"""Of Latin, Spanish, Arabic, East Asian, Armenian and Greek script."""
+EMOJI = r"\p{Extended_Pictographic}"
+
+
+class Timeline:
+    """All messages of a history; see the module's text."""
+
+    def __init__(self, messages: pl.DataFrame, time_zone: str) -> None:
+        if not _is_sorted(messages):
+            messages = messages.sort("contact_id", "sent_at", "message_id")
+        self.messages = messages
+        self.time_zone = time_zone
+        self.contact_id: Rows = messages["contact_id"].to_numpy()
+        self.sent_at: Rows = messages["sent_at"].dt.timestamp("us").to_numpy()
+        self._columns: dict[str, Column] = {}
+
+    @classmethod
+    def of(cls, history: History) -> Timeline:
+        """Return the timeline of a history's messages."""
+        return cls(history.messages, history.time_zone)
+
+    def __len__(self) -> int:
+        return len(self.sent_at)
+
+    def column(self, name: str) -> Column:
+        """Return one entry per message.
+
+        Raises
+        ------
+        InvalidInput
+            If no column has that name.
+        """
+        if name not in COLUMNS:
+            known = ", ".join(sorted(COLUMNS))
+            raise InvalidInput(f"No timeline column is called {name!r}. There are: {known}.")
+        if name not in self._columns:
+            self._columns[name] = COLUMNS[name](self)
+        return self._columns[name]
+
+    def measured(self, expression: pl.Expr) -> Column:
+        """Evaluate an expression over the timeline's columns, message by message.
+
+        Raises
+        ------
+        InvalidInput
+            If the expression looks at more than one message at a time, and so might look ahead.
+        """
+        if not _works_message_by_message(expression):
+            raise InvalidInput(
+                f"The measure {expression} looks at other messages than its own, so it might see "
+                "the future. Use only expressions that work message by message."
+            )
+        names = expression.meta.root_names()
+        frame = pl.DataFrame({name: self._any_column(name) for name in names})
+        values = frame.select(measure=expression).to_series().fill_null(0).to_numpy()
+        if values.dtype.kind not in "biu" or len(values) != len(self):
+            raise InvalidInput(
+                f"The measure {expression} gives {len(values)} values of type {values.dtype} for "
+                f"{len(self)} messages. It takes one whole number or boolean per message."
+            )
+        return values
+
+    def _any_column(self, name: str) -> Column | pl.Series:
+        return self.column(name) if name in COLUMNS else self.messages[name]
+
+    @cached_property
+    def starts(self) -> Rows:
+        """For each message the row at which its contact begins."""
+        rows = np.arange(len(self))
+        begins = np.r_[True, self.contact_id[1:] != self.contact_id[:-1]][: len(self)]
+        return np.maximum.accumulate(np.where(begins, rows, 0)) if len(self) else rows
+
+    @cached_property
+    def words(self) -> pl.DataFrame:
+        """What the inbound texts look like, one row per message; outbound ones count as empty.
+
+        Columns: `characters_in`, and booleans whether there are words, a question mark, an
+        emoji, a digit.
+        """
+        is_in = pl.Series(self.column("is_in"))
+        texts = self.messages["text"].fill_null("").zip_with(is_in, _EMPTY)
+        text = pl.col("text")
+        return texts.to_frame("text").select(
+            characters_in=text.str.len_chars().cast(pl.Int64),
+            has_words_in=text != "",
+            is_question_in=text.str.contains(QUESTION_MARKS),
+            has_emoji_in=text.str.contains(EMOJI),
+            has_digit_in=text.str.contains("[0-9]"),
+        )
+
+    def rows_of(self, contacts: Rows) -> tuple[Rows, Rows]:
+        """Return for each contact the range [start, end) of its messages."""
+        return (
+            np.searchsorted(self.contact_id, contacts, side="left"),
+            np.searchsorted(self.contact_id, contacts, side="right"),
+        )
+
+    def first_row_from(self, starts: Rows, ends: Rows, instants: Rows) -> Rows:
+        """Return per range the first row with `sent_at` >= the instant; `end` if there is none.
+
+        All ranges are halved together: the steps grow with the logarithm of the longest one.
+        """
+        low, high = starts.copy(), ends.copy()
+        longest = int((ends - starts).max(initial=0))
+        for _ in range(longest.bit_length()):
+            middle = (low + high) >> 1
+            open_ = low < high
+            before = open_ & (self.sent_at[np.where(open_, middle, 0)] < instants)
+            low = np.where(before, middle + 1, low)
+            high = np.where(open_ & ~before, middle, high)
+        return low
+
+    def last_row(self, where: Mask, *, inclusive: bool = False) -> Rows:
+        """Return for each message the contact's latest row before it that satisfies `where`.
+
+        `inclusive` counts the message itself. -1: there is none.
+        """
+        rows = np.where(where, np.arange(len(self)), NONE)
+        latest = np.maximum.accumulate(rows) if len(self) else rows
+        if not inclusive:
+            latest = np.r_[NONE, latest[:-1]][: len(self)]
+        return np.where(latest >= self.starts, latest, NONE)
+
+    def seconds_since(self, rows: Rows) -> Rows:
+        """Return whole seconds from the given row to each message; -1 where the row is -1."""
+        elapsed = (self.sent_at - self.sent_at[np.maximum(rows, 0)]) // SECOND
+        return np.where(rows >= 0, elapsed, NONE)
+
+
+_EMPTY = pl.Series([""])
+
+
+def _works_message_by_message(expression: pl.Expr) -> bool:
+    """Tell whether an expression and all its parts read one message at a time."""
+    try:
+        is_separable = expression.meta.is_row_separable()
+    except pl.exceptions.PolarsError:
+        return False  # A Python function: nobody can tell what it looks at.
+    return is_separable and all(map(_works_message_by_message, expression.meta.pop()))
+
+
+def _is_sorted(messages: pl.DataFrame) -> bool:
+    contact, sent_at, message = (
+        messages["contact_id"].to_numpy(),
+        messages["sent_at"].dt.timestamp("us").to_numpy(),
+        messages["message_id"].to_numpy(),
+    )
+    same = contact[1:] == contact[:-1]
+    together = same & (sent_at[1:] == sent_at[:-1])
+    in_order = (contact[1:] > contact[:-1]) | (same & (sent_at[1:] > sent_at[:-1]))
+    return bool((in_order | (together & (message[1:] >= message[:-1]))).all())
+
+
+def local_time(instants: Rows, time_zone: str) -> Rows:
+    """Return microseconds of the wall clock in a zone, counted as if it were UTC.
+
+    Examples
+    --------
+    >>> (local_time(np.array([0]), "Asia/Kolkata") / HOUR).tolist()
+    [5.5]
+    """
+    if time_zone == "UTC" or not len(instants):
+        return instants
+    step = 15 * 60 * SECOND
+    """Zones change their offset only at full quarters of an hour."""
+    first, last = int(instants.min()) // step, int(instants.max()) // step
+    if last - first >= len(instants):
+        return _convert(instants, time_zone)
+    quarters = np.arange(first, last + 1) * step
+    offsets = _convert(quarters, time_zone) - quarters
+    return instants + offsets[instants // step - first]
+
+
+def _convert(instants: Rows, time_zone: str) -> Rows:
+    local = pl.Series(instants).cast(pl.Datetime("us", "UTC")).dt.convert_time_zone(time_zone)
+    return local.dt.replace_time_zone(None).dt.timestamp("us").to_numpy()
+
+
+def hour_of(local: Rows) -> Rows:
+    """Return the hour of wall-clock microseconds, 0 to 23."""
+    return (local // HOUR) % 24
+
+
+def weekday_of(local: Rows) -> Rows:
+    """Return the weekday of wall-clock microseconds, 0 Monday to 6 Sunday.
+
+    Examples
+    --------
+    >>> weekday_of(np.array([0])).tolist()  # 1 January 1970 was a Thursday
+    [3]
+    """
+    return (local // DAY + 3) % 7
+
+
+def part_of(hour: Rows) -> Rows:
+    """Return the part of the day of an hour: 0 night, 1 morning, 2 afternoon, 3 evening."""
+    return hour // (24 // PARTS_OF_DAY)
+
+
+def _is_in(line: Timeline) -> Column:
+    return (line.messages["direction"] == Direction.INBOUND).to_numpy()
+
+
+def _is_out(line: Timeline) -> Column:
+    return ~line.column("is_in")
+
+
+def _is_automatic(line: Timeline) -> Column:
+    return line.messages["is_automatic"].fill_null(value=False).to_numpy()
+
+
+def _is_automatic_out(line: Timeline) -> Column:
+    return line.column("is_out") & line.column("is_automatic")
+
+
+def _local(line: Timeline) -> Column:
+    return local_time(line.sent_at, line.time_zone)
+
+
+def _previous_seconds(line: Timeline) -> Column:
+    return line.seconds_since(line.last_row(np.ones(len(line), dtype=bool)))
+
+
+def _starts_conversation(line: Timeline) -> Column:
+    before = line.last_row(np.ones(len(line), dtype=bool))
+    return (before < 0) | (line.sent_at - line.sent_at[np.maximum(before, 0)] >= QUIET)
+
+
+def _is_send(line: Timeline) -> Column:
+    return line.column("starts_conversation") & line.column("is_out") & ~line.column("is_automatic")
+
+
+def _last_send(line: Timeline) -> Column:
+    return line.last_row(line.column("is_send"))
+
+
+def _answers_send(line: Timeline) -> Column:
+    send, previous_in = line.column("last_send"), line.last_row(line.column("is_in"))
+    in_time = line.sent_at - line.sent_at[np.maximum(send, 0)] <= QUIET
+    return line.column("is_in") & (send >= 0) & (previous_in < send) & in_time
+
+
+def _starts_turn(line: Timeline) -> Column:
+    is_in, starts = line.column("is_in"), line.column("starts_conversation")
+    return starts | (is_in != np.r_[False, is_in[:-1]][: len(line)])
+
+
+def _turn_delay(line: Timeline) -> Column:
+    """Seconds from the start of the other side's turn to the first message that answers it."""
+    is_in = line.column("is_in")
+    before = line.last_row(line.column("starts_turn"))
+    switches = (before >= 0) & (is_in != is_in[np.maximum(before, 0)])
+    return np.where(switches & line.column("starts_turn"), line.seconds_since(before), NONE)
+
+
+def _reply_seconds(line: Timeline) -> Column:
+    return np.where(line.column("is_in"), line.column("turn_delay"), NONE)
+
+
+def _our_reply_seconds(line: Timeline) -> Column:
+    return np.where(line.column("is_out"), line.column("turn_delay"), NONE)
+
+
+def _starts_active_day(line: Timeline) -> Column:
+    is_in, day = line.column("is_in"), line.column("local") // DAY
+    before = line.last_row(is_in)
+    return is_in & ((before < 0) | (day[np.maximum(before, 0)] != day))
+
+
+def _pause_seconds(line: Timeline) -> Column:
+    since = line.seconds_since(line.last_row(line.column("is_in")))
+    return np.where(line.column("starts_active_day"), since, NONE)
+
+
+def _is_quick_reply(line: Timeline) -> Column:
+    delay = line.column("reply_seconds")
+    return (delay >= 0) & (delay <= HOUR // SECOND)
+
+
+def _is_media_in(line: Timeline) -> Column:
+    kinds = line.messages["kind"].fill_null("text")
+    return line.column("is_in") & ~kinds.is_in(WRITTEN_KINDS).to_numpy()
+
+
+def _of_words(name: str) -> Callable[[Timeline], Column]:
+    return lambda line: line.words[name].to_numpy()
+
+
+def _in_and(name: str) -> Callable[[Timeline], Column]:
+    return lambda line: line.column("is_in") & line.column(name)
+
+
+def _in_part(number: int) -> Callable[[Timeline], Column]:
+    return lambda line: line.column("is_in") & (part_of(line.column("hour")) == number)
+
+
+def _send_part(number: int) -> Callable[[Timeline], Column]:
+    return lambda line: line.column("is_send") & (part_of(line.column("hour")) == number)
+
+
+def _answer_part(number: int) -> Callable[[Timeline], Column]:
+    def column(line: Timeline) -> Column:
+        send_hour = line.column("hour")[np.maximum(line.column("last_send"), 0)]
+        return line.column("answers_send") & (part_of(send_hour) == number)
+
+    return column
+
+
+def _arrow(where: str, dial: str, side: int) -> Callable[[Timeline], Column]:
+    return lambda line: np.where(line.column(where), DIAL[dial][side][line.column(dial)], 0)
+
+
+def _dial(spots: int) -> tuple[Rows, Rows]:
+    angles = 2 * np.pi * np.arange(spots) / spots
+    return (
+        np.rint(ARROW * np.cos(angles)).astype(np.int64),
+        np.rint(ARROW * np.sin(angles)).astype(np.int64),
+    )
+
+
+ARROW = 1000
+"""Length of an arrow on a dial: whole thousandths add up exactly."""
+DIAL = {"hour": _dial(24), "weekday": _dial(7)}
+"""Cosine and sine of each hour and weekday."""
+
+_WORDS = ("characters_in", "has_words_in", "is_question_in", "has_emoji_in", "has_digit_in")
+
+COLUMNS: dict[str, Callable[[Timeline], Column]] = {
+    "is_in": _is_in,
+    "is_out": _is_out,
+    "is_automatic": _is_automatic,
+    "is_automatic_out": _is_automatic_out,
+    "local": _local,
+    "hour": lambda line: hour_of(line.column("local")),
+    "weekday": lambda line: weekday_of(line.column("local")),
+    "previous_seconds": _previous_seconds,
+    "starts_conversation": _starts_conversation,
+    "starts_turn": _starts_turn,
+    "is_send": _is_send,
+    "last_send": _last_send,
+    "answers_send": _answers_send,
+    "turn_delay": _turn_delay,
+    "reply_seconds": _reply_seconds,
+    "our_reply_seconds": _our_reply_seconds,
+    "starts_active_day": _starts_active_day,
+    "pause_seconds": _pause_seconds,
+    "is_any": lambda line: np.ones(len(line), dtype=bool),
+    "is_opening": _in_and("starts_conversation"),
+    "starts_turn_in": _in_and("starts_turn"),
+    "is_reply": lambda line: line.column("reply_seconds") >= 0,
+    "is_our_reply": lambda line: line.column("our_reply_seconds") >= 0,
+    "is_quick_reply": _is_quick_reply,
+    "is_media_in": _is_media_in,
+    "is_in_weekend": lambda line: line.column("is_in") & (line.column("weekday") >= SATURDAY),
+    **{name: _of_words(name) for name in _WORDS},
+    **{f"in_part_{number}": _in_part(number) for number in range(PARTS_OF_DAY)},
+    **{f"send_part_{number}": _send_part(number) for number in range(PARTS_OF_DAY)},
+    **{f"answer_part_{number}": _answer_part(number) for number in range(PARTS_OF_DAY)},
+    **{
+        f"{what}_{dial}_{side}": _arrow(where, dial, number)
+        for what, where in (("in", "is_in"), ("answer", "answers_send"))
+        for dial in DIAL
+        for number, side in enumerate(("cos", "sin"))
+    },
+}
+"""Name of each derived column to how it is made."""
