@@ -119,7 +119,7 @@ def among(
     if connection.dialect.name == "sqlite":
         items = func.json_each(json.dumps(list(values))).table_valued("value")
         return column.in_(select(items.c.value))
-    kind = String() if values and isinstance(values[0], str) else BigInteger()
+    kind = String() if isinstance(column.type, String) else BigInteger()
     return column == any_(bindparam(None, list(values), ARRAY(kind)))
 
 

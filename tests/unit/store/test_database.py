@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import text
+
+from chatlift.errors import InvalidInput, Unavailable
+from chatlift.records import CONTACTS, Records
+from chatlift.store.base import Base
+from chatlift.store.crm import Crm
+from chatlift.store.database import SCHEMA_REVISION, Database
+from chatlift.store.migrations import env
+from chatlift.store.migrations.upgrade import newest_revision
+
+OTHER_WRITER = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], timeout=0, isolation_level=None)
+try:
+    connection.execute("BEGIN IMMEDIATE")
+except sqlite3.OperationalError as error:
+    print(error)
+else:
+    print("entered")
+"""
+
+
+def second_process_tries_to_write(path: Path) -> str:
+    command = [sys.executable, "-c", OTHER_WRITER, str(path)]
+    done = subprocess.run(command, capture_output=True, check=True, text=True)  # noqa: S603
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def sqlite_path(sqlite_template: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "chatlift.db"
+    path.write_bytes(sqlite_template.read_bytes())
+    return path
+
+
+def test_a_reader_in_this_process_leaves_the_write_lock_in_place(sqlite_path: Path) -> None:
+    database = Database.open(f"sqlite:///{sqlite_path.as_posix()}")
+    born = datetime(2025, 1, 1, tzinfo=UTC)
+    contacts = pl.DataFrame({"external_id": ["a"], "created_at": [born]}).select(
+        *(
+            pl.col(name) if name in {"external_id", "created_at"} else pl.lit(None).alias(name)
+            for name in CONTACTS
+        )
+    )
+    with database.write() as connection:
+        connection.execute(
+            text("INSERT INTO accounts (name, time_zone, settings) VALUES ('x', 'UTC', '{}')")
+        )
+    crm = Crm(database, 1)
+    crm.write(Records(contacts=contacts.cast(CONTACTS)), source="s")
+    with database.write() as connection:
+        connection.execute(text("UPDATE contacts SET name = 'Anna'"))
+        assert crm.read_history().contacts.height == 1
+        assert second_process_tries_to_write(sqlite_path) == "database is locked"
+    assert second_process_tries_to_write(sqlite_path) == "entered"
+    database.close()
+
+
+def test_opening_makes_the_folder_and_all_tables(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "deep" / "chatlift.db"
+    database = Database.open(f"sqlite:///{path.as_posix()}")
+    with database.read() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM messages")) == 0
+    database.close()
+
+
+def test_the_schema_constant_is_the_newest_step() -> None:
+    assert newest_revision() == SCHEMA_REVISION
+
+
+def test_the_steps_lead_to_the_tables_in_the_code(database: Database) -> None:
+    assert env.ALL_TABLES
+    with database.read() as connection:
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_opening_a_current_database_does_not_import_alembic(sqlite_path: Path) -> None:
+    code = (
+        "import sys; from chatlift.store.database import Database; "
+        "Database.open(sys.argv[1]).close(); print('alembic' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code, f"sqlite:///{sqlite_path.as_posix()}"]
+    done = subprocess.run(command, capture_output=True, check=True, text=True)  # noqa: S603
+    assert done.stdout.strip() == "False"
+
+
+def test_a_database_of_a_newer_version_is_refused(database: Database, database_url: str) -> None:
+    with database.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(Unavailable, match="newer Chatlift"):
+        Database.open(database_url)
+
+
+def test_an_error_undoes_the_whole_block(database: Database) -> None:
+    insert = text("INSERT INTO accounts (name, time_zone, settings) VALUES ('x', 'UTC', '{}')")
+
+    def write_and_fail() -> None:
+        with database.write() as connection:
+            connection.execute(insert)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        write_and_fail()
+    with database.read() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM accounts")) == 0
+
+
+def test_sqlite_is_set_up_to_be_safe(sqlite_path: Path) -> None:
+    database = Database.open(f"sqlite:///{sqlite_path.as_posix()}")
+    with database.read() as connection:
+        found = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("foreign_keys", "journal_mode", "synchronous", "secure_delete")
+        }
+    database.close()
+    assert found == {
+        "foreign_keys": 1,
+        "journal_mode": "wal",
+        "synchronous": 2,  # FULL
+        "secure_delete": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://somewhere/x", "sqlite://", "no url", "sqlite:///:memory:"]
+)
+def test_other_databases_are_refused(url: str) -> None:
+    with pytest.raises(InvalidInput, match="sqlite:///<path>"):
+        Database.open(url)
+
+
+def test_an_unreachable_server_is_told_without_the_password() -> None:
+    with pytest.raises(Unavailable) as caught:
+        Database.open("postgresql://someone:secret-word@127.0.0.1:1/none")
+    assert "127.0.0.1" in str(caught.value)
+    assert "secret-word" not in str(caught.value)
