@@ -1,0 +1,137 @@
+"""From margins to probabilities that mean what they say.
+
+A calibrator is learned on margins of rows that the estimator behind them has not seen.
+Platt's two numbers (Platt 1999, with his smoothed labels) below 1,000 entities; from there
+isotonic regression, if it wins on held-out folds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]
+
+ISOTONIC_FROM_ENTITIES = 1_000
+NEWTON_STEPS = 50
+RIDGE = 1e-3
+"""A faint pull on slope and intercept, so that perfectly separated rows stay finite."""
+
+
+@dataclass(frozen=True)
+class Calibrator:
+    """A rising curve from margin to probability.
+
+    With `knots` empty: 1 / (1 + exp(-(slope x margin + intercept))). Otherwise straight lines
+    between the knots (margin, probability), flat outside.
+    """
+
+    slope: float = 1.0
+    intercept: float = 0.0
+    knots: tuple[tuple[float, float], ...] = ()
+
+    def probabilities(self, margins: Vector) -> Vector:
+        """Return one probability per margin, strictly between 0 and 1."""
+        if self.knots:
+            margin, probability = np.asarray(self.knots, dtype=np.float64).T
+            found = np.interp(margins, margin, probability)
+        else:
+            found = sigmoid(self.slope * margins + self.intercept)
+        return np.asarray(np.clip(found, 1e-4, 1 - 1e-4))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain numbers."""
+        return {"slope": self.slope, "intercept": self.intercept, "knots": list(self.knots)}
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> Calibrator:
+        """Read what `to_json` wrote."""
+        knots = tuple((float(x), float(y)) for x, y in found["knots"])
+        return cls(float(found["slope"]), float(found["intercept"]), knots)
+
+
+def sigmoid(values: Vector) -> Vector:
+    """Return 1 / (1 + exp(-x)) without overflow.
+
+    Examples
+    --------
+    >>> sigmoid(np.array([0.0, -1000.0])).tolist()
+    [0.5, 0.0]
+    """
+    return np.asarray(np.exp(-np.logaddexp(0.0, -values)))
+
+
+def logistic_line(
+    margins: Vector, labels: Vector, weights: Vector | None = None
+) -> tuple[float, float]:
+    """Return slope and intercept of the logistic regression of labels on margins.
+
+    Fitted by Newton steps with a faint ridge around slope 1 and intercept 0.
+    """
+    counts = np.ones_like(margins) if weights is None else weights
+    theta = np.array([1.0, 0.0])
+    start = theta.copy()
+    design = np.column_stack([margins, np.ones_like(margins)])
+    for _ in range(NEWTON_STEPS):
+        probability = sigmoid(design @ theta)
+        slope = design.T @ (counts * (labels - probability)) - RIDGE * (theta - start)
+        spread = counts * probability * (1 - probability)
+        step = np.linalg.solve((design.T * spread) @ design + RIDGE * np.eye(2), slope)
+        theta = theta + np.clip(step, -2.0, 2.0)
+        if np.abs(step).max() < 1e-8:
+            break
+    return float(theta[0]), float(theta[1])
+
+
+def platt(margins: Vector, labels: Vector) -> Calibrator:
+    """Return Platt's curve; never a falling one, since higher must mean more likely."""
+    ones, rows = labels.sum(), len(labels)
+    smoothed = np.where(labels > 0.5, (ones + 1) / (ones + 2), 1 / (rows - ones + 2))
+    slope, intercept = logistic_line(margins, smoothed)
+    if slope <= 0:
+        share = (ones + 1) / (rows + 2)
+        return Calibrator(0.0, float(np.log(share / (1 - share))))
+    return Calibrator(slope, intercept)
+
+
+def isotonic(margins: Vector, labels: Vector) -> Calibrator:
+    """Return the rising step curve of least squares, as straight lines between its corners."""
+    from sklearn.isotonic import IsotonicRegression
+
+    fit = IsotonicRegression(y_min=1e-3, y_max=1 - 1e-3, out_of_bounds="clip")
+    fit.fit(margins, labels)
+    corners = zip(fit.X_thresholds_, fit.y_thresholds_, strict=True)
+    return Calibrator(knots=tuple((float(x), float(y)) for x, y in corners))
+
+
+def calibrate(
+    margins: Vector, labels: Vector, folds: NDArray[np.int64], *, entities: int
+) -> Calibrator:
+    """Return the calibrator that this much data allows.
+
+    Parameters
+    ----------
+    margins, labels, folds
+        One per row: a margin from an estimator that has not seen the row, its 0/1 label, and
+        the fold it lay in.
+    entities
+        Distinct mature entities behind the rows; decides whether isotonic may compete.
+    """
+    if entities < ISOTONIC_FROM_ENTITIES:
+        return platt(margins, labels)
+    losses = {make: _held_out_loss(make, margins, labels, folds) for make in (platt, isotonic)}
+    return min(losses, key=losses.__getitem__)(margins, labels)
+
+
+def _held_out_loss(make: Any, margins: Vector, labels: Vector, folds: NDArray[np.int64]) -> float:
+    """Squared error of the curve on folds that it was not drawn on."""
+    loss = 0.0
+    for fold in np.unique(folds):
+        judged = folds == fold
+        curve = make(margins[~judged], labels[~judged])
+        loss += float(((curve.probabilities(margins[judged]) - labels[judged]) ** 2).sum())
+    return loss

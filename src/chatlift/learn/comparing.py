@@ -1,0 +1,134 @@
+"""A new fit against the champion, paired, on rows that neither has seen.
+
+*Unseen by the champion* means: the example is not among those it was fitted on. Our side always
+answers by fits that saw neither the row nor its contact (out of fold).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chatlift.learn.evaluation import Options, Predictions, out_of_fold
+from chatlift.learn.fitting import FittedModel, Recipe
+from chatlift.learn.gate import FEWEST_UNSEEN_PER_CLASS, AgainstChampion
+from chatlift.learn.metrics import Judged, Vector, measure_difference
+from chatlift.learn.snapshots import Snapshot
+
+
+@dataclass(frozen=True, kw_only=True)
+class Champion:
+    """The version that serves, as the comparison needs it."""
+
+    number: int
+    model: FittedModel
+    trained_on: frozenset[tuple[int, int]]
+    """(entity id, cutoff in microseconds) of every example it was fitted on."""
+    looks_before: int
+    """New recipes that were compared with it before."""
+    entities_at_last_look: int
+    """Mature entities at the last such look, or when it was trained."""
+
+
+def compare(
+    champion: Champion,
+    snapshot: Snapshot,
+    ours: Predictions,
+    recipe: Recipe,
+    options: Options,
+) -> AgainstChampion:
+    """Measure the new recipe against the champion on the snapshot's rows.
+
+    Parameters
+    ----------
+    ours
+        Out-of-fold predictions of the new recipe, all repeats.
+    """
+    is_refresh = same_recipe(recipe, champion.model.recipe)
+    unseen = _unseen(champion, snapshot)
+    positives, negatives = _classes(snapshot, unseen)
+    is_thin = min(positives, negatives) < FEWEST_UNSEEN_PER_CLASS
+    if is_thin and not is_refresh:
+        gains = _cross_fitted(champion, snapshot, ours, options)
+    else:
+        gains = _on_unseen(champion, snapshot, ours, unseen, options)
+    entities = len(np.unique(snapshot.entities))
+    before = max(champion.entities_at_last_look, 1)
+    return AgainstChampion(
+        champion_number=champion.number,
+        is_refresh=is_refresh,
+        brier_gains=gains,
+        unseen_positives=positives,
+        unseen_negatives=negatives,
+        is_cross_fitted=is_thin and not is_refresh,
+        new_entity_share=(entities - before) / before,
+        look=champion.looks_before + 1,
+    )
+
+
+def same_recipe(first: Recipe, second: Recipe) -> bool:
+    """Tell whether two recipes differ by nothing but the seed."""
+    return (
+        first.estimator == second.estimator
+        and dict(first.parameters) == dict(second.parameters)
+        and first.features == second.features
+    )
+
+
+def _unseen(champion: Champion, snapshot: Snapshot) -> NDArray[np.bool_]:
+    cutoffs = snapshot.examples.get_column("cutoff").dt.timestamp("us").to_list()
+    keys = zip(snapshot.entities.tolist(), cutoffs, strict=True)
+    is_new = np.array([key not in champion.trained_on for key in keys], dtype=np.bool_)
+    return is_new & snapshot.is_leading
+
+
+def _classes(snapshot: Snapshot, rows: NDArray[np.bool_]) -> tuple[int, int]:
+    """Count distinct entities of each class among the rows."""
+    counts = [
+        len(np.unique(snapshot.entities[rows & (snapshot.labels == label)])) for label in (1, 0)
+    ]
+    return counts[0], counts[1]
+
+
+def _on_unseen(
+    champion: Champion,
+    snapshot: Snapshot,
+    ours: Predictions,
+    unseen: NDArray[np.bool_],
+    options: Options,
+) -> Vector:
+    if not unseen.any():
+        return np.empty(0)
+    rows = np.flatnonzero(unseen)
+    theirs = Judged(
+        snapshot.labels[rows],
+        champion.model.probabilities(snapshot.take(rows)),
+        np.zeros(len(rows)),
+        snapshot.contacts[rows],
+    )
+    judged = _judged(ours, snapshot, unseen)
+    return measure_difference([theirs], judged, "brier", seed=options.seed)
+
+
+def _cross_fitted(
+    champion: Champion, snapshot: Snapshot, ours: Predictions, options: Options
+) -> Vector:
+    """Refit both recipes on the same folds (first repeat) and pair them row by row."""
+    theirs = out_of_fold(snapshot, champion.model.recipe, options, repeats=1)
+    first = ours.where((ours.repeat == 0) & (ours.fold >= 0))
+    leading = snapshot.is_leading
+    return measure_difference(
+        _judged(theirs, snapshot, leading),
+        _judged(first, snapshot, leading),
+        "brier",
+        seed=options.seed,
+    )
+
+
+def _judged(
+    predictions: Predictions, snapshot: Snapshot, wanted: NDArray[np.bool_]
+) -> list[Judged]:
+    chosen = predictions.where((predictions.fold >= 0) & wanted[predictions.rows])
+    return [part.judged(snapshot) for part in chosen.by_repeat()]

@@ -1,0 +1,311 @@
+"""The algorithms, behind one small door: fit, predict, explain, save, load.
+
+A matrix has one row per example and one column per design column, float32, NaN where unknown.
+Every estimator answers with a *margin*: a log-odds-like number, any real value, higher means
+more likely. Calibration turns margins into probabilities; nothing here claims to be one.
+
+Contributions have one column per design column and one more for the base value; a row of them
+sums to the estimator's own raw output. Nothing that is loaded here can execute code.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chatlift.errors import Unavailable
+
+Matrix = NDArray[np.float32]
+Vector = NDArray[np.float64]
+Parameters = Mapping[str, float]
+
+EPSILON = 1e-4
+"""Shares of a forest are kept this far from 0 and 1, so that their log-odds are finite."""
+
+
+class Fitted(Protocol):
+    """A fitted algorithm."""
+
+    def margins(self, matrix: Matrix) -> Vector:
+        """Return one margin per row."""
+
+    def contributions(self, matrix: Matrix) -> Vector:
+        """Return the contribution of every column, then the base value, per row."""
+
+    def dump(self) -> bytes:
+        """Return the content of the artifact's main file."""
+
+
+class Estimator(Protocol):
+    """An algorithm that can be fitted."""
+
+    def fit(self, matrix: Matrix, labels: Vector, parameters: Parameters, seed: int) -> Fitted:
+        """Fit on labels from 0 to 1, on one thread."""
+
+    def load(self, content: bytes) -> Fitted:
+        """Read what `dump` wrote.
+
+        Raises
+        ------
+        Unavailable
+            If the content is not a model of this kind.
+        """
+
+
+@dataclass(frozen=True)
+class FittedBooster:
+    """An XGBoost model; `is_share` says that it answers with a share rather than log-odds."""
+
+    booster: Any
+    is_share: bool
+
+    def margins(self, matrix: Matrix, rounds: int = 0) -> Vector:
+        """Return log-odds per row; from the first `rounds` rounds only where given."""
+        raw = self._predict(matrix, output_margin=True, iteration_range=(0, rounds))
+        if not self.is_share:
+            return raw
+        share = np.clip(raw, EPSILON, 1 - EPSILON)
+        return np.log(share / (1 - share))
+
+    def contributions(self, matrix: Matrix) -> Vector:
+        """Return exact tree SHAP values, then the base value, per row."""
+        return self._predict(matrix, pred_contribs=True)
+
+    def dump(self) -> bytes:
+        """Return the booster in XGBoost's own binary format."""
+        return bytes(self.booster.save_raw("ubj"))
+
+    def _predict(self, matrix: Matrix, **how: Any) -> Vector:
+        import xgboost as xgb
+
+        found = self.booster.predict(xgb.DMatrix(matrix, nthread=1), **how)
+        return np.asarray(found, dtype=np.float64)
+
+
+def _load_booster(content: bytes) -> Any:
+    import xgboost as xgb
+
+    try:
+        booster = xgb.Booster({"nthread": 1})
+        booster.load_model(bytearray(content))
+    except xgb.core.XGBoostError as error:
+        raise Unavailable(
+            "The model file is no XGBoost model in UBJ format. It is damaged or was made by "
+            "another program; roll back to the version before or train again."
+        ) from error
+    return booster
+
+
+class XGBoostRegression:
+    """Boosted trees on the outcome from 0 to 1 with cross-entropy, so that it is a chance."""
+
+    common: ClassVar[dict[str, Any]] = {
+        "objective": "reg:logistic",
+        "tree_method": "hist",
+        "max_bin": 64,
+        "nthread": 1,
+        "verbosity": 0,
+    }
+    fallback: ClassVar[dict[str, float]] = {
+        "trees": 100,
+        "max_depth": 3,
+        "learning_rate": 0.1,
+        "min_child_weight": 1.0,
+        "l2": 1.0,
+        "column_share": 0.5,
+        "row_share": 0.8,
+    }
+
+    def fit(
+        self, matrix: Matrix, labels: Vector, parameters: Parameters, seed: int
+    ) -> FittedBooster:
+        """Fit `trees` rounds."""
+        import xgboost as xgb
+
+        chosen = self.fallback | dict(parameters)
+        booster = xgb.train(
+            self._settings(chosen, seed),
+            xgb.DMatrix(matrix, label=labels, nthread=1),
+            num_boost_round=int(chosen["trees"]),
+        )
+        return FittedBooster(booster, is_share=False)
+
+    def path(
+        self,
+        train: tuple[Matrix, Vector],
+        judge: tuple[Matrix, Vector],
+        parameters: Parameters,
+        seed: int,
+    ) -> tuple[FittedBooster, Vector]:
+        """Fit on the first pair; return the log loss on the second after each round too."""
+        import xgboost as xgb
+
+        chosen = self.fallback | dict(parameters)
+        told: dict[str, dict[str, list[float]]] = {}
+        booster = xgb.train(
+            self._settings(chosen, seed) | {"eval_metric": "logloss"},
+            xgb.DMatrix(train[0], label=train[1], nthread=1),
+            num_boost_round=int(chosen["trees"]),
+            evals=[(xgb.DMatrix(judge[0], label=judge[1], nthread=1), "judge")],
+            evals_result=told,
+            verbose_eval=False,
+        )
+        losses = np.asarray(told["judge"]["logloss"], dtype=np.float64)
+        return FittedBooster(booster, is_share=False), losses
+
+    def load(self, content: bytes) -> FittedBooster:
+        """Read a booster."""
+        return FittedBooster(_load_booster(content), is_share=False)
+
+    def _settings(self, chosen: Parameters, seed: int) -> dict[str, Any]:
+        return self.common | {
+            "max_depth": int(chosen["max_depth"]),
+            "eta": chosen["learning_rate"],
+            "min_child_weight": chosen["min_child_weight"],
+            "lambda": chosen["l2"],
+            "colsample_bytree": chosen["column_share"],
+            "subsample": chosen["row_share"],
+            "seed": seed,
+        }
+
+
+class XGBoostForest:
+    """A random forest: all trees grown side by side; a leaf answers its share of ones."""
+
+    def fit(
+        self, matrix: Matrix, labels: Vector, parameters: Parameters, seed: int
+    ) -> FittedBooster:
+        """Fit one round of `trees` parallel trees on squared error, which for 0/1 is Gini."""
+        import xgboost as xgb
+
+        settings = {
+            "objective": "reg:squarederror",
+            "tree_method": "hist",
+            "max_bin": 64,
+            "base_score": 0.5,
+            "eta": 1.0,
+            "lambda": 0.0,
+            "num_parallel_tree": int(parameters["trees"]),
+            "max_depth": int(parameters["max_depth"]),
+            "min_child_weight": parameters["leaf_rows"],
+            "colsample_bynode": parameters["column_share"],
+            "subsample": parameters["row_share"],
+            "nthread": 1,
+            "verbosity": 0,
+            "seed": seed,
+        }
+        booster = xgb.train(
+            settings, xgb.DMatrix(matrix, label=labels, nthread=1), num_boost_round=1
+        )
+        return FittedBooster(booster, is_share=True)
+
+    def load(self, content: bytes) -> FittedBooster:
+        """Read a forest."""
+        return FittedBooster(_load_booster(content), is_share=True)
+
+
+@dataclass(frozen=True)
+class FittedLogistic:
+    """A linear model on standardised columns; an unknown value counts as the mean.
+
+    `mean`, `scale` and `weights` have one entry per design column, then one per column's
+    "is unknown" indicator.
+    """
+
+    mean: Vector
+    scale: Vector
+    weights: Vector
+    intercept: float
+
+    def margins(self, matrix: Matrix) -> Vector:
+        """Return log-odds per row."""
+        # Summed row by row, so that a single row gives the very same bits as a batch.
+        return np.asarray(self.contributions(matrix).sum(axis=1))
+
+    def contributions(self, matrix: Matrix) -> Vector:
+        """Return coefficient x standardised value per column, then the intercept."""
+        parts = standardised(matrix, self.mean, self.scale) * self.weights
+        columns = matrix.shape[1]
+        by_column = parts[:, :columns] + parts[:, columns:]
+        base = np.full((len(matrix), 1), self.intercept)
+        return np.hstack([by_column, base])
+
+    def dump(self) -> bytes:
+        """Return the arrays as JSON."""
+        return json.dumps(
+            {
+                "kind": "logistic",
+                "mean": self.mean.tolist(),
+                "scale": self.scale.tolist(),
+                "weights": self.weights.tolist(),
+                "intercept": self.intercept,
+            }
+        ).encode("utf-8")
+
+
+def standardised(matrix: Matrix, mean: Vector, scale: Vector) -> Vector:
+    """Return columns at mean 0 and spread 1, limited to +-5, then the unknown indicators."""
+    unknown = np.isnan(matrix)
+    filled = np.where(unknown, mean, matrix.astype(np.float64))
+    return np.hstack([np.clip((filled - mean) / scale, -5, 5), unknown.astype(np.float64)])
+
+
+class Logistic:
+    """Logistic regression with an L2 pull, the same for every standardised column."""
+
+    def fit(
+        self, matrix: Matrix, labels: Vector, parameters: Parameters, seed: int
+    ) -> FittedLogistic:
+        """Fit by scikit-learn's LBFGS."""
+        from sklearn.linear_model import LogisticRegression
+
+        mean, scale = _centre(matrix)
+        model = LogisticRegression(
+            C=1.0 / parameters.get("l2", 10.0), max_iter=300, random_state=seed
+        )
+        model.fit(standardised(matrix, mean, scale), labels.astype(np.int64))
+        return FittedLogistic(
+            mean=mean,
+            scale=scale,
+            weights=np.asarray(model.coef_[0], dtype=np.float64),
+            intercept=float(model.intercept_[0]),
+        )
+
+    def load(self, content: bytes) -> FittedLogistic:
+        """Read the arrays."""
+        try:
+            found = json.loads(content)
+            arrays = [np.asarray(found[key], dtype=np.float64) for key in ("mean", "scale")]
+            weights = np.asarray(found["weights"], dtype=np.float64)
+            return FittedLogistic(arrays[0], arrays[1], weights, float(found["intercept"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise Unavailable(
+                "The model file holds no logistic model. It is damaged or was made by another "
+                "program; roll back to the version before or train again."
+            ) from error
+
+
+def _centre(matrix: Matrix) -> tuple[Vector, Vector]:
+    """Return mean and spread of each column over its known values; 0 and 1 where none is."""
+    known = ~np.isnan(matrix)
+    count = np.maximum(known.sum(axis=0), 1)
+    filled = np.where(known, matrix, 0.0).astype(np.float64)
+    mean = filled.sum(axis=0) / count
+    spread = np.sqrt((np.where(known, filled - mean, 0.0) ** 2).sum(axis=0) / count)
+    return mean, np.where(spread > 1e-12, spread, 1.0)
+
+
+ESTIMATORS: Mapping[str, Estimator] = MappingProxyType(
+    {
+        "xgboost_regression": XGBoostRegression(),
+        "xgboost_forest": XGBoostForest(),
+        "logistic": Logistic(),
+    }
+)
+"""The algorithms by the name that specs and manifests use."""

@@ -1,0 +1,253 @@
+"""One fit, whole: attribute types, text weights, trees or coefficients, calibration, threshold.
+
+Everything is learned from the rows handed in. What a later step learns from an earlier one's
+output is learned on output for rows that the earlier one had not seen (inner folds): the text
+scores in the design matrix, the margins behind the calibration, the threshold, the number of
+trees. So a fit may be judged on any row outside it, and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from chatlift.learn.calibration import Calibrator, calibrate
+from chatlift.learn.estimators import (
+    ESTIMATORS,
+    Estimator,
+    Fitted,
+    FittedBooster,
+    Matrix,
+    Vector,
+    XGBoostRegression,
+)
+from chatlift.learn.features.attributes import AttributeEncoder
+from chatlift.learn.features.text import TextWeights, learn_text_weights, windowed_means
+from chatlift.learn.folds import Rows, grouped_folds
+from chatlift.learn.snapshots import Snapshot
+
+INNER_FOLDS = 3
+TEXT_COLUMN = "text_score_mean_30d"
+TEXT_UNIT = 1_000_000
+"""Text scores are whole millionths of log-odds, so that sums do not depend on their order."""
+FEWEST_TEXT_ENTITIES = 20
+"""With fewer training entities that wrote any words, text is left out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How to fit: all that makes two fits on the same rows the same."""
+
+    estimator: str
+    parameters: Mapping[str, float]
+    seed: int
+    features: tuple[str, ...] = ()
+    """Names of the declared features to use, in order."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FittedModel:
+    """A fit that can score any snapshot with the same declared features."""
+
+    recipe: Recipe
+    encoder: AttributeEncoder
+    text: TextWeights | None
+    """None where there was too little text to learn from."""
+    estimator: Fitted
+    calibrator: Calibrator
+    threshold: float
+    """Probability from which on the model would act."""
+    medians: Vector
+    """Median of each design column over the training rows; NaN where never known."""
+    rounds: int = 0
+    """Boosting rounds kept; 0 where the algorithm has none."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the design columns, in order."""
+        return (*self.recipe.features, *self.encoder.columns, TEXT_COLUMN)
+
+    def design(self, snapshot: Snapshot) -> Matrix:
+        """Return one row per example, one column per design column, NaN where unknown."""
+        return design_matrix(
+            snapshot, self.recipe.features, self.encoder, text_scores(self.text, snapshot)
+        )
+
+    def margins(self, snapshot: Snapshot) -> Vector:
+        """Return one margin per example."""
+        return self.estimator.margins(self.design(snapshot))
+
+    def probabilities(self, snapshot: Snapshot) -> Vector:
+        """Return one calibrated probability per example."""
+        return self.calibrator.probabilities(self.margins(snapshot))
+
+
+def text_scores(weights: TextWeights | None, snapshot: Snapshot) -> Vector:
+    """Return the mean text score of each example's window; NaN where it holds no words."""
+    if weights is None:
+        return np.full(len(snapshot), np.nan)
+    scores = weights.message_scores(snapshot.tokens)
+    return windowed_means(scores, snapshot.starts, snapshot.ends) / TEXT_UNIT
+
+
+def design_matrix(
+    snapshot: Snapshot, features: tuple[str, ...], encoder: AttributeEncoder, text: Vector
+) -> Matrix:
+    """Put declared features, encoded attributes and the text score side by side."""
+    cutoffs = snapshot.examples.get_column("cutoff")
+    parts = [
+        _numbers(snapshot.features.select(features)),
+        _numbers(encoder.encode(snapshot.attributes, cutoffs)),
+        text.reshape(-1, 1).astype(np.float32),
+    ]
+    filled = [part if part.size else np.empty((len(snapshot), 0), np.float32) for part in parts]
+    return np.ascontiguousarray(np.hstack(filled))
+
+
+def _numbers(frame: pl.DataFrame) -> Matrix:
+    return frame.cast(pl.Float32).fill_null(np.nan).to_numpy().astype(np.float32, copy=False)
+
+
+def fit(snapshot: Snapshot, recipe: Recipe) -> FittedModel:
+    """Fit the recipe on all rows of the snapshot; each needs a label, and both classes exist."""
+    labels = snapshot.labels
+    folds = grouped_folds(snapshot.contacts, labels, folds=INNER_FOLDS, seed=recipe.seed)
+    encoder = AttributeEncoder.learn(snapshot.attributes, snapshot.contacts.tolist())
+    text, unseen_text = _fit_text(snapshot, folds, recipe)
+    matrix = design_matrix(snapshot, recipe.features, encoder, unseen_text)
+    estimator = ESTIMATORS[recipe.estimator]
+    inner = _inner_margins(estimator, matrix, labels, folds, recipe)
+    calibrator = calibrate(inner.margins, labels, folds, entities=len(np.unique(snapshot.entities)))
+    parameters = dict(recipe.parameters) | ({"trees": inner.rounds} if inner.rounds else {})
+    return FittedModel(
+        recipe=recipe,
+        encoder=encoder,
+        text=text,
+        estimator=estimator.fit(matrix, labels, parameters, recipe.seed),
+        calibrator=calibrator,
+        threshold=best_f1_threshold(calibrator.probabilities(inner.margins), labels),
+        medians=_medians(matrix),
+        rounds=inner.rounds,
+    )
+
+
+def _medians(matrix: Matrix) -> Vector:
+    known = ~np.isnan(matrix).all(axis=0)
+    medians = np.full(matrix.shape[1], np.nan)
+    medians[known] = np.nanmedian(matrix[:, known], axis=0)
+    return medians
+
+
+def _fit_text(snapshot: Snapshot, folds: Rows, recipe: Recipe) -> tuple[TextWeights | None, Vector]:
+    """Return the weights from all rows, and for each row the score by the other folds."""
+    unseen = np.full(len(snapshot), np.nan)
+    weights = _learn_text(snapshot, recipe)
+    if weights is None:
+        return None, unseen
+    for fold in range(INNER_FOLDS):
+        inside = folds == fold
+        others = _learn_text(snapshot.take(~inside), recipe)
+        unseen[inside] = text_scores(others, snapshot.take(inside))
+    return weights, unseen
+
+
+def _learn_text(snapshot: Snapshot, recipe: Recipe) -> TextWeights | None:
+    """Learn from one document per entity and label: its newest window that holds words."""
+    strength = recipe.parameters.get("text_strength", 1.0)
+    has_words = snapshot.ends > snapshot.starts
+    rows = _newest_per_entity(snapshot, has_words)
+    labels = snapshot.labels[rows]
+    if strength == 0 or len(rows) < FEWEST_TEXT_ENTITIES or len(np.unique(labels)) < 2:
+        return None
+    return learn_text_weights(
+        snapshot.tokens,
+        snapshot.starts[rows],
+        snapshot.ends[rows],
+        labels,
+        strength=strength,
+        seed=recipe.seed,
+    )
+
+
+def _newest_per_entity(snapshot: Snapshot, usable: NDArray[np.bool_]) -> Rows:
+    rows = snapshot.examples.select("entity_id", "label", "cutoff").with_row_index("row")
+    newest = (
+        rows.filter(pl.Series(usable))
+        .group_by("entity_id", "label")
+        .agg(pl.col("row").sort_by("cutoff").last())
+    )
+    return newest.get_column("row").sort().to_numpy().astype(np.int64)
+
+
+@dataclass(frozen=True)
+class _Inner:
+    margins: Vector
+    rounds: int
+
+
+def _inner_margins(
+    estimator: Estimator, matrix: Matrix, labels: Vector, folds: Rows, recipe: Recipe
+) -> _Inner:
+    """Return for each row the margin by a fit on the other inner folds."""
+    if isinstance(estimator, XGBoostRegression):
+        return _boosted_inner_margins(estimator, matrix, labels, folds, recipe)
+    margins = np.zeros(len(labels))
+    for inside in _masks(folds):
+        fitted = estimator.fit(matrix[~inside], labels[~inside], recipe.parameters, recipe.seed)
+        margins[inside] = fitted.margins(matrix[inside])
+    return _Inner(margins, 0)
+
+
+def _boosted_inner_margins(
+    estimator: XGBoostRegression, matrix: Matrix, labels: Vector, folds: Rows, recipe: Recipe
+) -> _Inner:
+    """The same for boosting: the folds also choose how many rounds are worth keeping."""
+    masks = _masks(folds)
+    paths = [
+        estimator.path(
+            (matrix[~inside], labels[~inside]),
+            (matrix[inside], labels[inside]),
+            recipe.parameters,
+            recipe.seed,
+        )
+        for inside in masks
+    ]
+    sizes = np.array([inside.sum() for inside in masks], dtype=np.float64)
+    losses = np.average([losses for _, losses in paths], axis=0, weights=sizes)
+    rounds = int(np.argmin(losses)) + 1
+    margins = np.zeros(len(labels))
+    for inside, (fitted, _) in zip(masks, paths, strict=True):
+        margins[inside] = cast("FittedBooster", fitted).margins(matrix[inside], rounds)
+    return _Inner(margins, rounds)
+
+
+def _masks(folds: Rows) -> list[NDArray[np.bool_]]:
+    return [folds == fold for fold in np.unique(folds)]
+
+
+def best_f1_threshold(probabilities: Vector, labels: Vector) -> float:
+    """Return the probability from which on acting gives the highest F1.
+
+    Half-way between the two neighbours at the best cut, so that it does not sit on a row.
+
+    Examples
+    --------
+    >>> round(best_f1_threshold(np.array([0.1, 0.4, 0.8]), np.array([0.0, 1.0, 1.0])), 6)
+    0.25
+    """
+    order = np.argsort(-probabilities, kind="stable")
+    ranked, hits = probabilities[order], np.cumsum(labels[order])
+    f1 = 2 * hits / (np.arange(1, len(labels) + 1) + labels.sum())
+    is_cut = np.r_[ranked[1:] != ranked[:-1], True]
+    best = int(np.argmax(np.where(is_cut, f1, -1.0)))
+    below = ranked[best + 1] if best + 1 < len(ranked) else 0.0
+    return float((ranked[best] + below) / 2)
+
+
+Fit = Callable[[Snapshot, Recipe], FittedModel]
+"""What evaluation calls; a test may hand in a fit that cheats and see it caught."""

@@ -1,0 +1,284 @@
+"""Figures with intervals, computed on predictions of rows that the model had not seen.
+
+Intervals come from the bootstrap by contact (Efron 1979, resampling whole contacts, since a
+contact's rows are alike): each resample is a vector of row weights, and every metric is computed
+with those weights, for all resamples at once.
+
+Units: `mae` in points of the 0-100 scale; `calibration_error` and the rest as fractions; lift is
+a ratio to the base rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chatlift.learn.calibration import logistic_line
+
+Vector = NDArray[np.float64]
+Weights = NDArray[np.float64]
+
+RESAMPLES = 400
+MOST_CELLS = 20_000_000
+"""Resamples x rows held at once at the most; larger sets get fewer resamples."""
+FEWEST_RESAMPLES = 100
+CALIBRATION_BINS = 10
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A measured number with its 95 % interval; all None where it cannot be measured."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+    def to_json(self) -> dict[str, float | None]:
+        """Return plain numbers."""
+        return {"value": self.value, "low": self.low, "high": self.high}
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> Figure:
+        """Read what `to_json` wrote."""
+        return cls(found["value"], found["low"], found["high"])
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Predictions to be measured: one entry per row."""
+
+    labels: Vector
+    """0 or 1."""
+    probabilities: Vector
+    """What the model said, 0 to 1."""
+    decisions: Vector
+    """1 where it would have acted: probability at or above the threshold behind that row."""
+    contacts: NDArray[np.int64]
+    """Whose row it is; resampled as a whole."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, rows: NDArray[Any]) -> Judged:
+        """Return the named rows."""
+        return Judged(
+            self.labels[rows], self.probabilities[rows], self.decisions[rows], self.contacts[rows]
+        )
+
+    @cached_property
+    def ranking(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Rows from the lowest probability to the highest, and where each tie begins."""
+        order = np.argsort(self.probabilities, kind="stable")
+        ranked = self.probabilities[order]
+        starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
+        return order, starts
+
+
+Metric = Callable[[Judged, Weights], Vector]
+"""Takes judged rows and weights (resamples x rows); answers one value per resample."""
+
+
+def _mean(values: Vector, weights: Weights) -> Vector:
+    return np.asarray((weights @ values) / weights.sum(axis=1))
+
+
+def mean_absolute_error(judged: Judged, weights: Weights) -> Vector:
+    """Mean distance of 100 x probability from the 0 / 100 outcome, in points."""
+    return 100 * _mean(np.abs(judged.probabilities - judged.labels), weights)
+
+
+def brier(judged: Judged, weights: Weights) -> Vector:
+    """Mean squared distance of probability and outcome (Brier 1950)."""
+    return _mean((judged.probabilities - judged.labels) ** 2, weights)
+
+
+def r_squared(judged: Judged, weights: Weights) -> Vector:
+    """Share of the outcome's variance that the probability accounts for."""
+    base = _mean(judged.labels, weights)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(1 - brier(judged, weights) / (base * (1 - base)))
+
+
+def roc_auc(judged: Judged, weights: Weights) -> Vector:
+    """Chance that a random positive is placed above a random negative; ties count half."""
+    order, starts = judged.ranking
+    positives = np.add.reduceat(weights[:, order] * judged.labels[order], starts, axis=1)
+    negatives = np.add.reduceat(weights[:, order] * (1 - judged.labels[order]), starts, axis=1)
+    below = np.cumsum(negatives, axis=1) - negatives / 2
+    pairs = positives.sum(axis=1) * negatives.sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray((positives * below).sum(axis=1) / pairs)
+
+
+def average_precision(judged: Judged, weights: Weights) -> Vector:
+    """Precision at each positive, averaged from the highest probability down."""
+    order, starts = judged.ranking
+    positives = np.add.reduceat(weights[:, order] * judged.labels[order], starts, axis=1)
+    everyone = np.add.reduceat(weights[:, order], starts, axis=1)
+    found = np.cumsum(positives[:, ::-1], axis=1)
+    asked = np.maximum(np.cumsum(everyone[:, ::-1], axis=1), 1e-12)
+    gained = positives[:, ::-1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray((gained * found / asked).sum(axis=1) / positives.sum(axis=1))
+
+
+def _lift(share: float) -> Metric:
+    def lift(judged: Judged, weights: Weights) -> Vector:
+        order = judged.ranking[0][::-1]
+        ranked = weights[:, order]
+        total = ranked.sum(axis=1, keepdims=True)
+        before = np.cumsum(ranked, axis=1) - ranked
+        inside = np.clip(share * total - before, 0, ranked)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rate = (inside * judged.labels[order]).sum(axis=1) / inside.sum(axis=1)
+            return np.asarray(rate / _mean(judged.labels, weights))
+
+    return lift
+
+
+def accuracy(judged: Judged, weights: Weights) -> Vector:
+    """Share of rows where acting or not was right."""
+    return _mean((judged.decisions == judged.labels).astype(np.float64), weights)
+
+
+def precision(judged: Judged, weights: Weights) -> Vector:
+    """Share of ones among the rows acted on."""
+    acted = weights @ judged.decisions
+    right = weights @ (judged.decisions * judged.labels)
+    return np.divide(right, acted, out=np.zeros_like(right), where=acted > 0)
+
+
+def recall(judged: Judged, weights: Weights) -> Vector:
+    """Share of the ones that were acted on."""
+    ones = weights @ judged.labels
+    right = weights @ (judged.decisions * judged.labels)
+    return np.divide(right, ones, out=np.zeros_like(right), where=ones > 0)
+
+
+def f1(judged: Judged, weights: Weights) -> Vector:
+    """Harmonic mean of precision and recall."""
+    right = weights @ (judged.decisions * judged.labels)
+    both = weights @ (judged.decisions + judged.labels)
+    return np.divide(2 * right, both, out=np.zeros_like(right), where=both > 0)
+
+
+def calibration_error(judged: Judged, weights: Weights) -> Vector:
+    """Mean distance of probability and share of ones over ten bins of like size."""
+    order, _ = judged.ranking
+    total = np.zeros(len(weights))
+    for rows in np.array_split(order, CALIBRATION_BINS):
+        if len(rows):
+            gap = weights[:, rows] @ (judged.probabilities[rows] - judged.labels[rows])
+            total += np.abs(gap)
+    return np.asarray(total / weights.sum(axis=1))
+
+
+def base_rate(judged: Judged, weights: Weights) -> Vector:
+    """Share of ones."""
+    return _mean(judged.labels, weights)
+
+
+def mean_score_gap(judged: Judged, weights: Weights) -> Vector:
+    """Mean probability less the base rate."""
+    return _mean(judged.probabilities - judged.labels, weights)
+
+
+def _line(judged: Judged, weights: Weights) -> Vector:
+    margins = np.log(judged.probabilities / (1 - judged.probabilities))
+    return np.array([logistic_line(margins, judged.labels, row) for row in weights])
+
+
+def calibration_slope(judged: Judged, weights: Weights) -> Vector:
+    """Slope of the outcome's log-odds on the predicted ones; 1 is right (Cox 1958)."""
+    return np.asarray(_line(judged, weights)[:, 0])
+
+
+def calibration_intercept(judged: Judged, weights: Weights) -> Vector:
+    """Intercept of the same line; 0 is right."""
+    return np.asarray(_line(judged, weights)[:, 1])
+
+
+METRICS: Mapping[str, Metric] = MappingProxyType(
+    {
+        "mae": mean_absolute_error,
+        "r2": r_squared,
+        "accuracy": accuracy,
+        "precision": precision,
+        "recall": recall,
+        "f1": f1,
+        "roc_auc": roc_auc,
+        "average_precision": average_precision,
+        "brier": brier,
+        "calibration_error": calibration_error,
+        "lift_10": _lift(0.1),
+        "lift_20": _lift(0.2),
+        "base_rate": base_rate,
+        "mean_score_gap": mean_score_gap,
+        "calibration_slope": calibration_slope,
+        "calibration_intercept": calibration_intercept,
+    }
+)
+"""Every figure by the name that tables, APIs and reports use."""
+
+SLOW_METRICS = frozenset({"calibration_slope", "calibration_intercept"})
+
+
+def resample(contacts: NDArray[np.int64], *, seed: int) -> Weights:
+    """Return row weights of the bootstrap by contact: the first row is all ones, the sample."""
+    unique, member = np.unique(contacts, return_inverse=True)
+    most = MOST_CELLS // max(len(contacts), 1)
+    count = int(np.clip(most, FEWEST_RESAMPLES, RESAMPLES))
+    generator = np.random.default_rng(seed)
+    drawn = generator.multinomial(
+        len(unique), np.full(len(unique), 1 / max(len(unique), 1)), size=count
+    )
+    return np.vstack([np.ones(len(contacts)), drawn[:, member].astype(np.float64)])
+
+
+def measure(repeats: Sequence[Judged], names: Sequence[str], *, seed: int) -> dict[str, Figure]:
+    """Return the named figures, each the mean over the repeats, with intervals.
+
+    Parameters
+    ----------
+    repeats
+        The same rows predicted several times (other folds); one entry is enough.
+    """
+    if not repeats or not len(repeats[0]):
+        return {name: Figure(None) for name in names}
+    weights = resample(repeats[0].contacts, seed=seed)
+    figures = {}
+    for name in names:
+        chosen = weights[: 1 + FEWEST_RESAMPLES] if name in SLOW_METRICS else weights
+        values = np.mean([METRICS[name](judged, chosen) for judged in repeats], axis=0)
+        figures[name] = _with_interval(values)
+    return figures
+
+
+def measure_difference(
+    ours: Sequence[Judged], theirs: Sequence[Judged], name: str, *, seed: int
+) -> Vector:
+    """Return ours minus theirs on the same rows: the sample's value, then every resample's."""
+    weights = resample(ours[0].contacts, seed=seed)
+    first = np.mean([METRICS[name](judged, weights) for judged in ours], axis=0)
+    second = np.mean([METRICS[name](judged, weights) for judged in theirs], axis=0)
+    return np.asarray(first - second)
+
+
+def interval_of(values: Vector) -> Figure:
+    """Return the sample's value with the central 95 % of the resamples."""
+    return _with_interval(values)
+
+
+def _with_interval(values: Vector) -> Figure:
+    finite = values[1:][np.isfinite(values[1:])]
+    value = float(values[0]) if np.isfinite(values[0]) else None
+    if value is None or not len(finite):
+        return Figure(value)
+    low, high = np.quantile(finite, [0.025, 0.975])
+    return Figure(value, float(low), float(high))

@@ -1,0 +1,186 @@
+"""Answers about entities as of an instant: score, band, trend, reasons, recommendation.
+
+Input: a fitted model, its spec, a history and an instant. Output: one `Answer` per entity that
+can be scored. The very same snapshot code as in training serves here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import numpy as np
+import polars as pl
+
+from chatlift.history import History
+from chatlift.learn.estimators import Vector
+from chatlift.learn.explain import Reason, explain
+from chatlift.learn.features.declare import Feature
+from chatlift.learn.fitting import FittedModel
+from chatlift.learn.snapshots import Snapshot, take_snapshot
+from chatlift.learn.specs.base import ModelSpec, Spans
+from chatlift.vocabulary import Direction
+
+TREND_SPAN = timedelta(days=7)
+TREND_POINTS = 10.0
+FEWEST_MESSAGES_FOR_TREND = 2
+LOWEST_SHOWN, HIGHEST_SHOWN = 1.0, 99.0
+
+
+class Trend(StrEnum):
+    """Where a score is going: the same version now against seven days ago."""
+
+    IMPROVING = "improving"
+    STEADY = "steady"
+    DECLINING = "declining"
+    NOT_ENOUGH_INFO = "not_enough_info"
+
+
+class AnswerState(StrEnum):
+    """Whether an entity can be scored."""
+
+    SCORED = "scored"
+    PAST_HORIZON = "past_horizon"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a model says about one entity at an instant."""
+
+    entity_id: int
+    contact_id: int
+    state: AnswerState
+    probability: float
+    """Calibrated, 0 to 1; the raw value behind the shown score."""
+    score: float
+    """100 x probability, shown clamped to 1-99, one decimal."""
+    band: str
+    recommendation: str
+    trend: Trend
+    reasons: tuple[Reason, ...]
+    as_of: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scorer:
+    """Everything needed to answer about an account's entities with one version."""
+
+    model: FittedModel
+    spec: ModelSpec
+    spans: Spans
+    features: tuple[Feature, ...]
+    key: bytes
+    """The account's key for hashing words."""
+
+    def snapshot(self, history: History, as_of: datetime) -> Snapshot:
+        """Return what is known just before `as_of` of every entity that can be scored."""
+        examples = self.spec.scoring_examples(history, self.spans, as_of)
+        return take_snapshot(history, examples, self.features, key=self.key)
+
+    def answers(
+        self, history: History, as_of: datetime, *, entity_ids: Sequence[int] | None = None
+    ) -> list[Answer]:
+        """Answer for the named entities, or for all, in the order of their ids.
+
+        An id that is unknown or cannot be scored at `as_of` has no answer.
+        """
+        now = self._of(self.snapshot(history, as_of), entity_ids)
+        if not len(now):
+            return []
+        scores = shown_scores(self.model.probabilities(now))
+        trends = self._trends(history, as_of, now, scores)
+        told = explain(self.model, now, self.features)
+        probabilities = self.model.probabilities(now)
+        is_past = self._is_past_horizon(now)
+        return [
+            self._answer(
+                now, row, float(probabilities[row]), trends[row], told[row], bool(is_past[row])
+            )
+            for row in range(len(now))
+        ]
+
+    def _answer(
+        self,
+        now: Snapshot,
+        row: int,
+        probability: float,
+        trend: Trend,
+        reasons: tuple[Reason, ...],
+        is_past: bool,
+    ) -> Answer:
+        score = float(shown_scores(np.array([probability]))[0])
+        band = self.spec.bands.of(score)
+        return Answer(
+            entity_id=int(now.entities[row]),
+            contact_id=int(now.contacts[row]),
+            state=AnswerState.PAST_HORIZON if is_past else AnswerState.SCORED,
+            probability=probability,
+            score=score,
+            band=band,
+            recommendation=self.spec.recommendations[band],
+            trend=trend,
+            reasons=reasons,
+            as_of=now.examples.get_column("cutoff")[row],
+        )
+
+    def _of(self, snapshot: Snapshot, entity_ids: Sequence[int] | None) -> Snapshot:
+        if entity_ids is None:
+            return snapshot
+        return snapshot.take(np.isin(snapshot.entities, np.asarray(entity_ids, dtype=np.int64)))
+
+    def _is_past_horizon(self, now: Snapshot) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        ended = now.examples.select(pl.col("horizon_ends_at") <= pl.col("cutoff"))
+        return ended.to_series().to_numpy()
+
+    def _trends(
+        self, history: History, as_of: datetime, now: Snapshot, scores: Vector
+    ) -> list[Trend]:
+        before = self.snapshot(history, as_of - TREND_SPAN)
+        then = dict(
+            zip(
+                before.entities.tolist(),
+                shown_scores(self.model.probabilities(before)).tolist() if len(before) else [],
+                strict=True,
+            )
+        )
+        wrote = _received_since(history, as_of - TREND_SPAN, as_of)
+        return [
+            _trend(score, then.get(entity), wrote.get(contact, 0))
+            for score, entity, contact in zip(
+                scores.tolist(), now.entities.tolist(), now.contacts.tolist(), strict=True
+            )
+        ]
+
+
+def shown_scores(probabilities: Vector) -> Vector:
+    """Return 100 x probability, clamped to 1-99, one decimal.
+
+    Examples
+    --------
+    >>> shown_scores(np.array([0.0001, 0.5, 0.9999])).tolist()
+    [1.0, 50.0, 99.0]
+    """
+    return np.asarray(np.round(np.clip(100 * probabilities, LOWEST_SHOWN, HIGHEST_SHOWN), 1))
+
+
+def _received_since(history: History, start: datetime, end: datetime) -> dict[int, int]:
+    counted = (
+        history.messages.filter(
+            pl.col("direction") == Direction.INBOUND,
+            pl.col("sent_at") >= start,
+            pl.col("sent_at") < end,
+        )
+        .group_by("contact_id")
+        .len()
+    )
+    return dict(counted.iter_rows())
+
+
+def _trend(score: float, before: float | None, received: int) -> Trend:
+    if before is None or received < FEWEST_MESSAGES_FOR_TREND:
+        return Trend.NOT_ENOUGH_INFO
+    if score - before >= TREND_POINTS:
+        return Trend.IMPROVING
+    return Trend.DECLINING if before - score >= TREND_POINTS else Trend.STEADY

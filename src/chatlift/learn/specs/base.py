@@ -1,0 +1,250 @@
+"""What a model predicts and how, as data: the words in which the three specs are written.
+
+Input: a `History` and an instant. Output: examples, one row per entity and cutoff, with the
+columns of `EXAMPLES`. A spec owns its cutoffs and its label; everything after that is the same
+for all three models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from chatlift.errors import InvalidInput
+from chatlift.history import History
+from chatlift.records import INSTANT
+from chatlift.vocabulary import ModelName
+
+EXAMPLES = pl.Schema(
+    {
+        "entity_id": pl.Int64,
+        "contact_id": pl.Int64,
+        "lead_id": pl.Int64,
+        "cutoff": INSTANT,
+        "horizon_ends_at": INSTANT,
+        "split_at": INSTANT,
+        "age_days": pl.Float64,
+        "is_leading": pl.Boolean,
+        "label": pl.Int8,
+    }
+)
+"""One row per example, sorted by entity_id and cutoff.
+
+`lead_id` and `age_days` are null where the entity is no lead. `split_at` decides on which side
+of the temporal holdout the example falls. `is_leading` marks the rows that the leading figures
+are computed on. `label` is null while undecided: the horizon is not wholly observed."""
+
+
+def as_examples(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return rows with the columns, types and order of `EXAMPLES`."""
+    columns = [pl.col(name).cast(dtype) for name, dtype in EXAMPLES.items()]
+    return rows.select(columns).sort("entity_id", "cutoff")
+
+
+def contact_examples(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return examples whose entity is the contact itself; every row leads."""
+    return as_examples(
+        rows.with_columns(
+            entity_id=pl.col("contact_id"),
+            lead_id=pl.lit(None, dtype=pl.Int64),
+            split_at=pl.col("cutoff"),
+            age_days=pl.lit(None, dtype=pl.Float64),
+            is_leading=pl.lit(value=True),
+        )
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hyperparameter:
+    """A number that a person may set before training."""
+
+    name: str
+    default: float
+    minimum: float
+    maximum: float
+    meaning: str
+    is_whole: bool = False
+    """Only whole numbers make sense."""
+
+    def check(self, value: float) -> float:
+        """Return `value`, or say what is allowed.
+
+        Raises
+        ------
+        InvalidInput
+            If it is outside the range or not whole where it has to be.
+        """
+        is_allowed = self.minimum <= value <= self.maximum
+        if is_allowed and (not self.is_whole or value == int(value)):
+            return int(value) if self.is_whole else float(value)
+        kind = "a whole number" if self.is_whole else "a number"
+        raise InvalidInput(
+            f"{self.name} is {value:g}; it takes {kind} from {self.minimum:g} to "
+            f"{self.maximum:g} ({self.meaning})."
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A quality that the business wants; shown as met or not met."""
+
+    metric: str
+    bound: float
+    is_upper: bool = False
+    """The figure has to stay below the bound (errors) rather than above it."""
+
+    def is_met(self, value: float) -> bool:
+        """Tell whether a measured figure reaches the target; the bound itself does not."""
+        return value < self.bound if self.is_upper else value > self.bound
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bands:
+    """How a score from 0 to 100 reads, highest first."""
+
+    high: str
+    medium: str
+    low: str
+    high_from: float = 70.0
+    medium_from: float = 40.0
+
+    def of(self, score: float) -> str:
+        """Return the band of a score.
+
+        Examples
+        --------
+        >>> Bands(high="hot", medium="warm", low="cold").of(69.9)
+        'warm'
+        """
+        if score >= self.high_from:
+            return self.high
+        return self.medium if score >= self.medium_from else self.low
+
+
+@dataclass(frozen=True, kw_only=True)
+class Readiness:
+    """The least data a model is fitted on."""
+
+    entities: int
+    """Mature entities."""
+    examples: int
+    """Mature examples."""
+    per_class: int = 20
+    """Mature entities of each class."""
+    conversations: int = 0
+    """Conversations of the account, where silence is the label."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spans:
+    """The lengths of time that decide cutoffs and labels; per account settings."""
+
+    ages_days: tuple[float, ...] = (1.0, 3.0, 7.0, 14.0, 21.0)
+    """lead_scoring: ages at which an open lead becomes an example."""
+    leading_age_days: float = 7.0
+    """lead_scoring: the age whose figures lead the report."""
+    horizon_days: float = 30.0
+    """Span after the cutoff (leads: after creation) in which the label is decided."""
+    active_days: float = 60.0
+    """churn: a contact takes part if it wrote within this span before the cutoff."""
+    cutoff_every_days: float = 7.0
+    """churn: distance of the cutoffs; 0 takes only the last one of each contact."""
+    silence_hours: float = 24.0
+    """engagement: quiet time before an outbound message that makes it a send."""
+
+    @property
+    def horizon(self) -> timedelta:
+        """The horizon as a span."""
+        return timedelta(days=self.horizon_days)
+
+    def overridden(self, values: Mapping[str, Any]) -> Spans:
+        """Return these spans with an account's own values in place.
+
+        Raises
+        ------
+        InvalidInput
+            If a name is unknown or a value is not a positive number.
+        """
+        known = {field.name for field in fields(self)}
+        for name, value in values.items():
+            if name not in known:
+                raise InvalidInput(f"No span is called {name!r}. There are: {', '.join(known)}.")
+            if not _is_span(name, value):
+                raise InvalidInput(f"The span {name} is {value!r}; it takes a positive number.")
+        chosen = {
+            name: tuple(float(age) for age in value) if name == "ages_days" else float(value)
+            for name, value in values.items()
+        }
+        return replace(self, **chosen)  # type: ignore[arg-type]
+
+
+def _is_span(name: str, value: object) -> bool:
+    if name == "ages_days":
+        return (
+            isinstance(value, list | tuple) and bool(value) and all(_is_positive(a) for a in value)
+        )
+    return _is_positive(value) or (name == "cutoff_every_days" and value == 0)
+
+
+def _is_positive(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+
+
+MakeExamples = Callable[[History, Spans], pl.DataFrame]
+MakeScoringExamples = Callable[[History, Spans, datetime], pl.DataFrame]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """Everything that makes one model what it is."""
+
+    model: ModelName
+    question: str
+    entity: str
+    """What is scored, in one word: lead or contact."""
+    estimator: str
+    """Key into `learn.estimators`: the prescribed algorithm."""
+    reference_estimator: str
+    """Key of the algorithm fitted beside it, so that the price of the choice is known."""
+    hyperparameters: tuple[Hyperparameter, ...]
+    spans: Spans
+    examples: MakeExamples
+    """All examples of a history, decided and undecided."""
+    scoring_examples: MakeScoringExamples
+    """One example per entity that can be scored at an instant; no labels."""
+    headline_metrics: tuple[str, ...]
+    targets: tuple[Target, ...]
+    bands: Bands
+    recommendations: Mapping[str, str]
+    """Band to what to do."""
+    readiness: Readiness
+    rule_feature: str | None
+    """The feature that the simple rule orders by; None for the win rate of the source."""
+    rule_words: str
+    """How the simple rule is called."""
+    main_file: str
+    """Name of the artifact's main file."""
+
+    def parameters(self, chosen: Mapping[str, float] | None = None) -> dict[str, float]:
+        """Return all hyperparameters with the chosen values checked and in place.
+
+        Raises
+        ------
+        InvalidInput
+            If a name is unknown or a value is out of its range.
+        """
+        known = {parameter.name: parameter for parameter in self.hyperparameters}
+        chosen = chosen or {}
+        for name in chosen:
+            if name not in known:
+                raise InvalidInput(
+                    f"{self.model} has no hyperparameter {name!r}. It has: {', '.join(known)}."
+                )
+        return {
+            name: parameter.check(chosen.get(name, parameter.default))
+            for name, parameter in known.items()
+        }

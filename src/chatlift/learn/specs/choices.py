@@ -1,0 +1,70 @@
+"""What an account chose for a model: its own spans, floors and targets over the spec's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from chatlift.errors import InvalidInput
+from chatlift.learn.specs.base import ModelSpec, Readiness, Spans, Target
+
+SECTIONS = ("spans", "readiness", "targets")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """Spans, floors and targets in force for one model of one account."""
+
+    spans: Spans
+    floors: Readiness
+    targets: tuple[Target, ...]
+
+    @classmethod
+    def of(cls, spec: ModelSpec, settings: Mapping[str, Any]) -> Choices:
+        """Read an account's settings: `{model: {spans: {...}, readiness: {...}, targets: {...}}}`.
+
+        Raises
+        ------
+        InvalidInput
+            If a name is unknown or a value cannot be used.
+        """
+        own = settings.get(spec.model, {})
+        for section in own:
+            if section not in SECTIONS:
+                raise InvalidInput(
+                    f"{spec.model} has no settings called {section!r}. "
+                    f"There are: {', '.join(SECTIONS)}."
+                )
+        return cls(
+            spans=spec.spans.overridden(own.get("spans", {})),
+            floors=_floors(spec.readiness, own.get("readiness", {})),
+            targets=_targets(spec, own.get("targets", {})),
+        )
+
+
+def _floors(floors: Readiness, own: Mapping[str, Any]) -> Readiness:
+    known = [field.name for field in fields(Readiness)]
+    for name, value in own.items():
+        if name not in known:
+            raise InvalidInput(
+                f"No readiness floor is called {name!r}. There are: {', '.join(known)}."
+            )
+        if not isinstance(value, int) or value < 0:
+            raise InvalidInput(f"The readiness floor {name} is {value!r}; give a whole number.")
+    return replace(floors, **own)
+
+
+def _targets(spec: ModelSpec, own: Mapping[str, Any]) -> tuple[Target, ...]:
+    known = [target.metric for target in spec.targets]
+    for name, value in own.items():
+        if name not in known:
+            raise InvalidInput(
+                f"{spec.model} has no target for {name!r}. It has: {', '.join(known)}."
+            )
+        if not isinstance(value, int | float):
+            raise InvalidInput(f"The target for {name} is {value!r}; give a number.")
+    return tuple(
+        replace(target, bound=float(own.get(target.metric, target.bound)))
+        for target in spec.targets
+    )

@@ -1,0 +1,198 @@
+"""churn: will this contact fall silent, or cancel?
+
+Input: contacts and their messages. Two rules, chosen by what the account records:
+
+- by silence: a contact that wrote in the last `active_days`, at weekly cutoffs; label 1: no
+  inbound message in the `horizon_days` from the cutoff on;
+- by contract, where any contact has a `churned_at`: a contact not yet churned; label 1:
+  `churned_at` within the horizon. Without messages only the last cutoff of a contact is used,
+  since the same attributes week after week would teach nothing new.
+
+The weekly grid is anchored to Mondays, so that an example keeps its cutoff from run to run.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from chatlift.history import History
+from chatlift.learn.specs.base import (
+    Bands,
+    Hyperparameter,
+    ModelSpec,
+    Readiness,
+    Spans,
+    Target,
+    contact_examples,
+)
+from chatlift.learn.specs.observing import is_observed, observed_through, with_observation
+from chatlift.records import INSTANT
+from chatlift.vocabulary import Direction, ModelName
+
+MONDAY = datetime(2018, 1, 1, tzinfo=UTC)
+
+
+def is_by_contract(history: History) -> bool:
+    """Tell whether the account records cancellations."""
+    return history.contacts.get_column("churned_at").is_not_null().any()
+
+
+def churn_examples(history: History, spans: Spans) -> pl.DataFrame:
+    """Return one row per contact and weekly cutoff at which it took part; see `EXAMPLES`."""
+    contacts = with_observation(history.contacts, history)
+    rows = contacts.join(_cutoffs(history, spans), how="cross").filter(
+        pl.col("created_at") < pl.col("cutoff"), pl.col("cutoff") <= pl.col("observed_through")
+    )
+    rows = rows.with_columns(horizon_ends_at=pl.col("cutoff") + spans.horizon)
+    taking_part = _taking_part(rows, history, spans)
+    mature = is_observed(taking_part, history, start="cutoff", end="horizon_ends_at")
+    label = _label(taking_part, history, spans)
+    return contact_examples(taking_part.with_columns(label=pl.when(mature).then(label)))
+
+
+def contacts_at(history: History, spans: Spans, as_of: datetime) -> pl.DataFrame:
+    """Return one row per contact that takes part at `as_of`; no labels."""
+    rows = history.contacts.filter(pl.col("created_at") < as_of).with_columns(
+        cutoff=pl.lit(as_of, dtype=INSTANT),
+        horizon_ends_at=pl.lit(as_of + spans.horizon, dtype=INSTANT),
+    )
+    taking_part = _taking_part(rows, history, spans)
+    return contact_examples(taking_part.with_columns(label=pl.lit(None, dtype=pl.Int8)))
+
+
+def _cutoffs(history: History, spans: Spans) -> pl.DataFrame:
+    """One row per cutoff of the account: the weekly grid, or the last decided one."""
+    empty = pl.DataFrame(schema={"cutoff": INSTANT})
+    through = observed_through(history)
+    first = history.contacts.get_column("created_at").min()
+    if through is None or not isinstance(first, datetime):
+        return empty
+    if spans.cutoff_every_days == 0 or history.messages.is_empty():
+        return pl.DataFrame({"cutoff": [through - spans.horizon]}, schema={"cutoff": INSTANT})
+    step = timedelta(days=spans.cutoff_every_days)
+    start = MONDAY + ((first - MONDAY) // step) * step
+    grid = pl.datetime_range(start, through, step, time_zone="UTC", time_unit="us", eager=True)
+    return pl.DataFrame({"cutoff": grid})
+
+
+def _taking_part(rows: pl.DataFrame, history: History, spans: Spans) -> pl.DataFrame:
+    """Keep the rows whose contact is a customer at the cutoff."""
+    if is_by_contract(history):
+        return rows.filter(
+            pl.col("churned_at").is_null() | (pl.col("churned_at") >= pl.col("cutoff"))
+        )
+    last = _inbound(history).with_columns(last_in_at=pl.col("sent_at"))
+    joined = rows.sort("contact_id", "cutoff").join_asof(
+        last.sort("contact_id", "sent_at"),
+        left_on="cutoff",
+        right_on="sent_at",
+        by="contact_id",
+        strategy="backward",
+        allow_exact_matches=False,
+        check_sortedness=False,
+    )
+    active = timedelta(days=spans.active_days)
+    return joined.filter(pl.col("last_in_at") >= pl.col("cutoff") - active)
+
+
+def _label(rows: pl.DataFrame, history: History, spans: Spans) -> pl.Series:
+    """1 where the contact churned within the horizon from its cutoff on."""
+    if is_by_contract(history):
+        churned = pl.col("churned_at").is_not_null() & (
+            pl.col("churned_at") < pl.col("horizon_ends_at")
+        )
+        return rows.select(churned.cast(pl.Int8)).to_series()
+    following = _inbound(history).with_columns(next_in_at=pl.col("sent_at"))
+    joined = rows.select("contact_id", "cutoff", "horizon_ends_at").join_asof(
+        following.sort("contact_id", "sent_at"),
+        left_on="cutoff",
+        right_on="sent_at",
+        by="contact_id",
+        strategy="forward",
+        check_sortedness=False,
+    )
+    wrote = (pl.col("next_in_at") < pl.col("horizon_ends_at")).fill_null(value=False)
+    return joined.select((~wrote).cast(pl.Int8)).to_series()
+
+
+def _inbound(history: History) -> pl.DataFrame:
+    return history.messages.filter(pl.col("direction") == Direction.INBOUND).select(
+        "contact_id", "sent_at"
+    )
+
+
+SPEC = ModelSpec(
+    model=ModelName.CHURN,
+    question="Will this contact fall silent?",
+    entity="contact",
+    estimator="xgboost_forest",
+    reference_estimator="xgboost_regression",
+    hyperparameters=(
+        Hyperparameter(
+            name="trees",
+            default=200,
+            minimum=10,
+            maximum=2000,
+            is_whole=True,
+            meaning="trees of the forest",
+        ),
+        Hyperparameter(
+            name="max_depth",
+            default=10,
+            minimum=1,
+            maximum=20,
+            is_whole=True,
+            meaning="deepest question chain of a tree",
+        ),
+        Hyperparameter(
+            name="leaf_rows",
+            default=10.0,
+            minimum=1.0,
+            maximum=10_000.0,
+            meaning="fewest rows in a leaf",
+        ),
+        Hyperparameter(
+            name="column_share",
+            default=0.3,
+            minimum=0.01,
+            maximum=1.0,
+            meaning="share of the features that each question may choose from",
+        ),
+        Hyperparameter(
+            name="row_share",
+            default=0.632,
+            minimum=0.1,
+            maximum=1.0,
+            meaning="share of the rows that each tree sees",
+        ),
+        Hyperparameter(
+            name="text_strength",
+            default=1.0,
+            minimum=0.0,
+            maximum=100.0,
+            meaning="freedom of the text weights; 0 leaves text out",
+        ),
+    ),
+    spans=Spans(),
+    examples=churn_examples,
+    scoring_examples=contacts_at,
+    headline_metrics=("accuracy", "precision", "recall", "f1"),
+    targets=(
+        Target(metric="accuracy", bound=0.75),
+        Target(metric="precision", bound=0.70),
+        Target(metric="recall", bound=0.75),
+        Target(metric="f1", bound=0.72),
+    ),
+    bands=Bands(high="high", medium="medium", low="low"),
+    recommendations={
+        "high": "Write personally this week, with a reason to come back",
+        "medium": "Ask whether all is well at the next occasion",
+        "low": "Nothing to do now",
+    },
+    readiness=Readiness(entities=100, examples=100, conversations=50),
+    rule_feature="hours_since_last_message_in",
+    rule_words="time since the contact last wrote",
+    main_file="churn_model.ubj",
+)

@@ -1,0 +1,285 @@
+"""The training of one model, whole and pure: history in, a judged version's content out.
+
+Enough data? Leaks? Measured on rows it has not seen; refitted on all of them; put through the
+model test suite as read back from its own files; compared with the champion; judged by the gate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from chatlift.history import History
+from chatlift.learn.comparing import Champion, compare
+from chatlift.learn.evaluation import Evaluation, Options, evaluate, evaluation_rows
+from chatlift.learn.features.attributes import attributes_as_of
+from chatlift.learn.features.declare import Feature
+from chatlift.learn.fitting import Fit, FittedModel, Recipe, fit
+from chatlift.learn.gate import Decision, Evidence, Leak, decide
+from chatlift.learn.leaks import filled_only_when_closed, suspected_leaks
+from chatlift.learn.model_files import from_files, to_files
+from chatlift.learn.readiness import ReadinessReport, assess
+from chatlift.learn.scoring import Scorer
+from chatlift.learn.snapshots import Snapshot, take_snapshot
+from chatlift.learn.specs.base import ModelSpec
+from chatlift.learn.specs.choices import Choices
+from chatlift.learn.specs.churn import is_by_contract
+from chatlift.learn.specs.observing import observed_through
+from chatlift.learn.suite import SHIPPED_FOLD, STORED, Finding, Recorded, run_suite
+from chatlift.records import INSTANT
+from chatlift.vocabulary import LeadOutcome, ModelName, Progress, ReportProgress, no_progress
+
+MOST_EXAMPLES = 200_000
+"""More are thinned out evenly by their keys; what is left is still every kind of example."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One model to be trained."""
+
+    spec: ModelSpec
+    choices: Choices
+    features: tuple[Feature, ...]
+    options: Options
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    """Hyperparameters that were set; the spec's defaults otherwise."""
+    key: bytes
+    """The account's key for hashing words."""
+    conversations: int
+    """Conversations of the account, for readiness."""
+    champion: Champion | None = None
+    accepted_columns: frozenset[str] = frozenset()
+    """Suspected columns that a person has vouched for."""
+    require_targets: bool = False
+
+    @property
+    def recipe(self) -> Recipe:
+        """How it will be fitted."""
+        return Recipe(
+            estimator=self.spec.estimator,
+            parameters=self.spec.parameters(self.parameters),
+            seed=self.options.seed,
+            features=tuple(feature.name for feature in self.features),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A version's content and everything known about it."""
+
+    model: FittedModel
+    files: dict[str, bytes]
+    snapshot: Snapshot
+    evaluation: Evaluation
+    stored: pl.DataFrame
+    """One row per stored prediction; see `suite.STORED`."""
+    findings: tuple[Finding, ...]
+    decision: Decision
+    readiness: ReadinessReport
+
+
+def train_model(
+    history: History,
+    task: Task,
+    *,
+    fit_with: Fit = fit,
+    report: ReportProgress = no_progress,
+) -> Trained | ReadinessReport:
+    """Train one model, or say what is missing.
+
+    Parameters
+    ----------
+    fit_with
+        The fit to be judged and shipped; a test hands in one that cheats to see it caught.
+    """
+    _step(report, "examples", 0.02, "finding examples and their labels")
+    examples = thinned(task.spec.examples(history, task.choices.spans))
+    readiness = assess(
+        examples,
+        task.spec,
+        task.choices.floors,
+        conversations=task.conversations,
+        by_silence=not is_by_contract(history),
+        through=observed_through(history),
+    )
+    if not readiness.is_ready:
+        return readiness
+    _step(report, "features", 0.05, "computing what was known at each cutoff")
+    mature = examples.filter(pl.col("label").is_not_null())
+    snapshot = take_snapshot(history, mature, task.features, key=task.key)
+    return _judged(history, task, snapshot, readiness, fit_with, report)
+
+
+def _judged(
+    history: History,
+    task: Task,
+    snapshot: Snapshot,
+    readiness: ReadinessReport,
+    fit_with: Fit,
+    report: ReportProgress,
+) -> Trained:
+    recipe = task.recipe
+    evaluation = evaluate(
+        snapshot,
+        task.spec,
+        recipe,
+        task.options,
+        task.choices.floors,
+        fit_with=fit_with,
+        report=lambda step: report(replace(step, fraction=0.08 + 0.78 * step.fraction)),
+    )
+    _step(report, "refit", 0.88, "refitting on all mature examples")
+    model = fit_with(snapshot, recipe)
+    files = to_files(model, task.spec.main_file)
+    stored = stored_predictions(snapshot, evaluation, model)
+    _step(report, "test", 0.92, "running the model test suite")
+    findings = _suite(history, task, files, stored, evaluation)
+    _step(report, "gate", 0.96, "weighing the evidence")
+    decision = decide(_evidence(history, task, snapshot, evaluation, model, findings))
+    return Trained(
+        model=model,
+        files=files,
+        snapshot=snapshot,
+        evaluation=evaluation,
+        stored=stored,
+        findings=tuple(findings),
+        decision=decision,
+        readiness=readiness,
+    )
+
+
+def _step(report: ReportProgress, phase: str, fraction: float, message: str) -> None:
+    report(Progress(phase=phase, fraction=fraction, message=message))
+
+
+def thinned(examples: pl.DataFrame, most: int = MOST_EXAMPLES) -> pl.DataFrame:
+    """Return at most about `most` examples, chosen by their keys: the same ones in every run."""
+    if examples.height <= most:
+        return examples
+    step = -(-examples.height // most)
+    week = pl.col("cutoff").dt.timestamp("us") // (7 * 86_400_000_000)
+    return examples.filter((pl.col("entity_id") + week) % step == 0)
+
+
+def stored_predictions(
+    snapshot: Snapshot, evaluation: Evaluation, model: FittedModel
+) -> pl.DataFrame:
+    """Return what a version keeps: the predictions it was judged on, and its own of all rows."""
+    judged = evaluation_rows(snapshot, evaluation.predictions)
+    shipped = snapshot.examples.select(
+        "entity_id", "contact_id", "cutoff", "label", "is_leading"
+    ).with_columns(
+        repeat=pl.lit(0),
+        fold=pl.lit(SHIPPED_FOLD),
+        probability=pl.Series(model.probabilities(snapshot), dtype=pl.Float64),
+        threshold=pl.lit(model.threshold),
+    )
+    both = [
+        frame.select(pl.col(n).cast(t) for n, t in STORED.items()) for frame in (judged, shipped)
+    ]
+    return pl.concat(both)
+
+
+def _suite(
+    history: History,
+    task: Task,
+    files: Mapping[str, bytes],
+    stored: pl.DataFrame,
+    evaluation: Evaluation,
+) -> list[Finding]:
+    """Run the model test suite on the version as read back from its files."""
+    through = observed_through(history)
+    if through is None:
+        return []
+    scorer = Scorer(
+        model=from_files(files, task.spec.main_file),
+        spec=task.spec,
+        spans=task.choices.spans,
+        features=task.features,
+        key=task.key,
+    )
+    recorded = Recorded(
+        stored=stored,
+        figures=evaluation.figures,
+        basis=evaluation.basis,
+        seed=task.options.seed,
+        targets=task.choices.targets,
+    )
+    return run_suite(scorer, history, recorded, through)
+
+
+def _evidence(
+    history: History,
+    task: Task,
+    snapshot: Snapshot,
+    evaluation: Evaluation,
+    model: FittedModel,
+    findings: list[Finding],
+) -> Evidence:
+    against = (
+        compare(task.champion, snapshot, evaluation.predictions, task.recipe, task.options)
+        if task.champion
+        else None
+    )
+    return Evidence(
+        spec=task.spec,
+        floors=task.choices.floors,
+        evaluation=evaluation,
+        leaks=_leaks(history, task, snapshot),
+        accepted_columns=task.accepted_columns,
+        suite_failures=[finding.sentence for finding in findings if not finding.passed],
+        scores=model.probabilities(snapshot),
+        targets=task.choices.targets,
+        require_targets=task.require_targets,
+        against=against,
+    )
+
+
+def _leaks(history: History, task: Task, snapshot: Snapshot) -> list[Leak]:
+    found = suspected_leaks(snapshot, seed=task.options.seed)
+    if task.spec.model is not ModelName.LEAD_SCORING:
+        return found
+    return [*filled_only_when_closed(*_lead_attributes(history)), *found]
+
+
+def _lead_attributes(history: History) -> tuple[pl.DataFrame, pl.Series]:
+    """Return what is known of each lead today, one row per lead, and which are closed."""
+    last = max(
+        (
+            instant
+            for instant in (
+                history.facts.get_column("known_at").max(),
+                observed_through(history),
+            )
+            if instant is not None
+        ),
+        default=None,
+    )
+    leads = history.leads.select(
+        "contact_id", "lead_id", cutoff=pl.lit(last, dtype=INSTANT).dt.offset_by("1us")
+    )
+    attributes = attributes_as_of(history, leads)
+    own = attributes.select([name for name in attributes.columns if name.startswith("lead.")])
+    return own, history.leads.get_column("outcome") != LeadOutcome.OPEN
+
+
+def trained_on(stored: pl.DataFrame) -> frozenset[tuple[int, int]]:
+    """Return (entity id, cutoff in microseconds) of every example the shipped model was fitted on.
+
+    Parameters
+    ----------
+    stored
+        One row per stored prediction; see `suite.STORED`.
+    """
+    shipped = stored.filter(pl.col("fold") == SHIPPED_FOLD)
+    keys = shipped.select("entity_id", pl.col("cutoff").dt.timestamp("us"))
+    return frozenset(keys.iter_rows())
+
+
+def mature_entities(stored: pl.DataFrame) -> NDArray[np.int64]:
+    """Return the distinct entities behind a version."""
+    return np.unique(stored.get_column("entity_id").drop_nulls().to_numpy())
