@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -39,6 +40,8 @@ MASKS = (
 )
 """What is masked, in this order: e-mail addresses, URLs, phone numbers, other numbers."""
 WORD = r"[\p{L}\p{M}]+|[\x{E001}-\x{E004}]|\p{Extended_Pictographic}|[?!]"
+MOST_DUAL_DOCUMENTS = 600
+"""Up to here the weights are solved for among the documents, which is quicker and the same."""
 _PAIR = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -219,17 +222,49 @@ def learn_text_weights(
     strength
         Freedom of the weights: with fewer documents than it takes, they stay near zero.
     """
-    from sklearn.linear_model import LogisticRegression
-
     documents = _documents(tokens, starts, ends)
-    model = LogisticRegression(C=strength, solver="lbfgs", max_iter=200, random_state=seed)
-    model.fit(documents, labels.astype(np.int64))
+    learn = _weights_by_document if len(starts) <= MOST_DUAL_DOCUMENTS else _weights_by_token
+    found = learn(documents, labels.astype(np.int64), strength, seed)
     bound = np.iinfo(np.int32).max
-    fixed = np.clip(np.rint(model.coef_[0] * UNIT), -bound, bound)
+    fixed = np.clip(np.rint(found * UNIT), -bound, bound)
     return TextWeights(weights=fixed.astype(np.int32), bits=tokens.bits)
 
 
-def _documents(tokens: TokenMatrix, starts: Rows, ends: Rows):  # type: ignore[no-untyped-def]
+def _weights_by_document(
+    documents: Any, labels: Rows, strength: float, seed: int
+) -> NDArray[np.float64]:
+    """Solve among the documents instead of the tokens, of which there are far more.
+
+    The best weights are a mix of the documents themselves. In the coordinates of the documents'
+    own principal axes the same penalised fit has as many unknowns as there are documents.
+    """
+    gram = (documents @ documents.T).toarray()
+    squares, axes = np.linalg.eigh(gram)
+    kept = squares > 1e-9 * max(squares[-1], 1e-300)
+    lengths = np.sqrt(squares[kept])
+    coordinates = axes[:, kept] * lengths
+    found = _logistic(coordinates, labels, strength, seed)
+    return np.asarray(documents.T @ (axes[:, kept] @ (found / lengths)))
+
+
+def _weights_by_token(
+    documents: Any, labels: Rows, strength: float, seed: int
+) -> NDArray[np.float64]:
+    """Solve for the tokens that occur; the others weigh nothing."""
+    present = np.unique(documents.indices)
+    weights = np.zeros(documents.shape[1])
+    weights[present] = _logistic(documents[:, present], labels, strength, seed)
+    return weights
+
+
+def _logistic(matrix: Any, labels: Rows, strength: float, seed: int) -> NDArray[np.float64]:
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(C=strength, solver="lbfgs", max_iter=200, random_state=seed)
+    return np.asarray(model.fit(matrix, labels).coef_[0], dtype=np.float64)
+
+
+def _documents(tokens: TokenMatrix, starts: Rows, ends: Rows) -> Any:
     """Return one sparse row per document: the mean of its messages' vectors of length one."""
     from scipy.sparse import csr_array
 
