@@ -36,7 +36,7 @@ def test_a_bom_line_ends_of_windows_and_quoted_newlines_are_read(tmp_path: Path)
 
 def test_a_row_with_too_many_cells_is_rejected_alone(tmp_path: Path) -> None:
     table = parsed(
-        tmp_path, "contacts", "id,created_at\na,2025-01-01\nb,2025-01-01,x\nc,2025-1-1\n"
+        tmp_path, "contacts", "id,created_at\na,2025-01-01\nb,2025-01-01,x\nc,2025-13-01\n"
     )
     assert table.rows["external_id"].to_list() == ["a"]
     assert table.rejected["line_number"].to_list() == [3, 4]
