@@ -95,14 +95,8 @@ def ingest(
     span = _observed(parsed.values(), mapping.exported_at, imported_at)
     if span is not None:
         crm.write_observation(source, observed_from=span[0], observed_through=span[1])
-    batch_id = record_batch(
-        crm.database,
-        crm.account_id,
-        source=source,
-        imported_at=imported_at,
-        summary={name: asdict(table) for name, table in tables.items()},
-        rejected=pl.concat(_rejected(part, outcomes[name]) for name, part in parsed.items()),
-    )
+    rejected = pl.concat(_rejected(part, outcomes[name]) for name, part in parsed.items())
+    batch_id = _keep_batch(crm, source, imported_at, tables, rejected)
     observed_from, observed_through = span or (None, None)
     return IngestReport(
         batch_id=batch_id,
@@ -110,6 +104,23 @@ def ingest(
         facts=written.facts,
         observed_from=observed_from,
         observed_through=observed_through,
+    )
+
+
+def _keep_batch(
+    crm: Crm,
+    source: str,
+    imported_at: datetime,
+    tables: Mapping[str, TableReport],
+    rejected: pl.DataFrame,
+) -> int:
+    return record_batch(
+        crm.database,
+        crm.account_id,
+        source=source,
+        imported_at=imported_at,
+        summary={name: asdict(table) for name, table in tables.items()},
+        rejected=rejected,
     )
 
 
