@@ -57,8 +57,8 @@ class Snapshot:
         return replace(
             self,
             examples=self.examples[chosen],
-            features=self.features[chosen],
-            attributes=self.attributes[chosen],
+            features=_rows_of(self.features, chosen),
+            attributes=_rows_of(self.attributes, chosen),
             starts=self.starts[chosen],
             ends=self.ends[chosen],
         )
@@ -100,6 +100,11 @@ class Snapshot:
         for array in (self.tokens.indptr, self.tokens.indices, self.starts, self.ends):
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
+
+
+def _rows_of(frame: pl.DataFrame, rows: Rows) -> pl.DataFrame:
+    """Return the named rows; a frame without columns keeps its height."""
+    return frame[rows] if frame.width else pl.DataFrame(height=len(rows))
 
 
 def _key(entity: int, cutoff: int) -> int:

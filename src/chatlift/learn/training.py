@@ -30,6 +30,7 @@ from chatlift.learn.specs.choices import Choices
 from chatlift.learn.specs.churn import is_by_contract
 from chatlift.learn.specs.observing import observed_through
 from chatlift.learn.suite import SHIPPED_FOLD, STORED, Finding, Recorded, run_suite
+from chatlift.learn.threads import one_thread_each
 from chatlift.records import INSTANT
 from chatlift.vocabulary import LeadOutcome, ModelName, Progress, ReportProgress, no_progress
 
@@ -111,7 +112,8 @@ def train_model(
     _step(report, "features", 0.05, "computing what was known at each cutoff")
     mature = examples.filter(pl.col("label").is_not_null())
     snapshot = take_snapshot(history, mature, task.features, key=task.key)
-    return _judged(history, task, snapshot, readiness, fit_with, report)
+    with one_thread_each():
+        return _judged(history, task, snapshot, readiness, fit_with, report)
 
 
 def _judged(

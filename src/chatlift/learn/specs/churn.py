@@ -132,7 +132,7 @@ SPEC = ModelSpec(
     hyperparameters=(
         Hyperparameter(
             name="trees",
-            default=200,
+            default=100,
             minimum=10,
             maximum=2000,
             is_whole=True,

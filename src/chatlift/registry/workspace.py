@@ -1,0 +1,64 @@
+"""One account of one installation, opened: the handles that every workflow works with."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from chatlift.registry.predictions import Predictions
+from chatlift.registry.runs import Runs
+from chatlift.registry.versions import Versions
+from chatlift.settings import Settings, secret_of
+from chatlift.store.accounts import Account, ensure_account
+from chatlift.store.crm import Crm
+from chatlift.store.database import Database
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workspace:
+    """Everything that belongs to one account."""
+
+    settings: Settings
+    database: Database
+    account: Account
+    crm: Crm
+    runs: Runs
+    versions: Versions
+    predictions: Predictions
+    text_key: bytes
+    """Keys the hashes of this account's words."""
+
+    @property
+    def truth_folder(self) -> Path:
+        """Where the truth behind generated data is kept, apart from the CRM."""
+        return self.settings.home / "truth" / self.account.name
+
+
+@contextmanager
+def open_workspace(settings: Settings) -> Iterator[Workspace]:
+    """Open the account named by the settings, made on first use; close it at the end."""
+    database = Database.open(settings.database_url)
+    try:
+        account = ensure_account(database, settings.account, time_zone=settings.time_zone)
+        yield Workspace(
+            settings=settings,
+            database=database,
+            account=account,
+            crm=Crm(database, account.account_id),
+            runs=Runs(database, account.account_id),
+            versions=Versions(database, account.account_id, settings.artifacts),
+            predictions=Predictions(database, account.account_id),
+            text_key=_text_key(settings, account),
+        )
+    finally:
+        database.close()
+
+
+def _text_key(settings: Settings, account: Account) -> bytes:
+    """Derive the account's key from the installation's secret; two accounts never share one."""
+    told = f"text:{account.name}".encode()
+    return hmac.new(secret_of(settings.home), told, hashlib.sha256).digest()

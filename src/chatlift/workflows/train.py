@@ -1,0 +1,422 @@
+"""Train: from the account's history to registered versions and the gate's verdicts.
+
+One run trains one model or all three in turn. If one is refused, or has too little data, the
+others still finish. Whatever happens, the run ends in a final state, and the champion is untouched
+unless the verdict was to promote.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from importlib.metadata import version as installed_version
+from typing import Any
+
+from chatlift.errors import Cancelled, ChatliftError, InvalidInput, Unavailable
+from chatlift.history import History
+from chatlift.learn.ceilings import Ceilings, ceilings
+from chatlift.learn.comparing import Champion
+from chatlift.learn.evaluation import Options
+from chatlift.learn.features.catalogue import catalogue
+from chatlift.learn.fitting import Fit, fit
+from chatlift.learn.gate import Decision
+from chatlift.learn.model_files import from_files, recipe_to_json
+from chatlift.learn.readiness import ReadinessReport
+from chatlift.learn.reporting import decision_to_json, evaluation_to_json, headline_metrics
+from chatlift.learn.specs.catalogue import SPECS
+from chatlift.learn.specs.choices import Choices
+from chatlift.learn.suite import Finding
+from chatlift.learn.training import Task, Trained, mature_entities, train_model, trained_on
+from chatlift.registry.failures import failure_of
+from chatlift.registry.runs import Run
+from chatlift.registry.serving import history_of
+from chatlift.registry.versions import Version
+from chatlift.registry.workspace import Workspace
+from chatlift.vocabulary import (
+    ModelName,
+    Progress,
+    ReportProgress,
+    RunStatus,
+    Verdict,
+    no_progress,
+)
+
+Clock = Callable[[], datetime]
+
+RECORDED_LIBRARIES = ("chatlift", "numpy", "polars", "scikit-learn", "xgboost-cpu")
+"""Whose versions a manifest keeps."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainRequest:
+    """What a person asked for."""
+
+    models: tuple[ModelName, ...] = tuple(ModelName)
+    requested_model: str = "all"
+    test_size: float = 0.2
+    cv_folds: int = 5
+    seed: int = 0
+    parameters: Mapping[ModelName, Mapping[str, float]] = field(default_factory=dict)
+    """Hyperparameters that were set, by model."""
+    require_targets: bool = False
+    promote: bool = True
+    """False: register and judge, but leave the champion alone."""
+    accepted_columns: frozenset[str] = frozenset()
+    """Attributes a person has vouched for."""
+
+    def __post_init__(self) -> None:
+        if not 0.05 <= self.test_size <= 0.5:
+            raise InvalidInput(f"--test-size is {self.test_size:g}; it takes 0.05 to 0.5.")
+        if not 2 <= self.cv_folds <= 10:
+            raise InvalidInput(f"--cv-folds is {self.cv_folds}; it takes 2 to 10.")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the request as the run's row keeps it."""
+        return {
+            "test_size": self.test_size,
+            "cv_folds": self.cv_folds,
+            "seed": self.seed,
+            "parameters": {model: dict(values) for model, values in self.parameters.items()},
+            "require_targets": self.require_targets,
+            "promote": self.promote,
+            "accepted_columns": sorted(self.accepted_columns),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOutcome:
+    """What became of one model."""
+
+    model: ModelName
+    sentence: str
+    """One line for a person."""
+    readiness: ReadinessReport | None = None
+    evaluation: Mapping[str, Any] | None = None
+    """As `learn.reporting.evaluation_to_json` tells it; None where nothing was fitted."""
+    decision: Decision | None = None
+    findings: tuple[Finding, ...] = ()
+    version: Version | None = None
+    """What was registered; None where nothing was fitted."""
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    rounds: int = 0
+    error: Mapping[str, Any] | None = None
+    """As `registry.failures.failure_of` tells it; None where nothing failed."""
+
+    @property
+    def status(self) -> str:
+        """`completed`, `not_ready` or `failed`."""
+        if self.decision is not None:
+            return "completed"
+        return "not_ready" if self.readiness is not None else "failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainReport:
+    """What became of a run."""
+
+    run: Run
+    outcomes: tuple[ModelOutcome, ...]
+    seconds: float
+
+
+def train(
+    workspace: Workspace,
+    request: TrainRequest,
+    *,
+    clock: Clock,
+    report: ReportProgress = no_progress,
+    fit_with: Fit = fit,
+) -> TrainReport:
+    """Train the requested models in one run.
+
+    Parameters
+    ----------
+    clock
+        Tells the present instant; used for the run's lease and the ledger, never for labels.
+    report
+        Told of every step; it may raise `Cancelled`, and the run ends so.
+    fit_with
+        The fit to use; the prescribed one by default.
+
+    Raises
+    ------
+    Conflict
+        If another run trains one of the models.
+    Cancelled
+        If it was asked to stop; the run has ended as cancelled, the champion is untouched.
+    """
+    for model in request.models:
+        SPECS[model].parameters(request.parameters.get(model))
+    run = workspace.runs.start(
+        request.models,
+        requested_model=request.requested_model,
+        request=request.to_json(),
+        now=clock(),
+    )
+    started = clock()
+    running = _Running(workspace, request, run, clock, report, fit_with)
+    try:
+        outcomes = running.all_models()
+    except (Cancelled, KeyboardInterrupt) as stopped:
+        running.end(RunStatus.CANCELLED, "Training was cancelled; the champion is untouched.")
+        raise Cancelled(
+            "Training was cancelled. Nothing was published; the champion is untouched."
+        ) from stopped
+    except BaseException as error:
+        running.end(RunStatus.FAILED, "Training failed.", failure_of(error))
+        raise
+    ended = running.end(*_ending(outcomes))
+    seconds = (clock() - started).total_seconds()
+    return TrainReport(run=ended, outcomes=tuple(outcomes), seconds=seconds)
+
+
+def _ending(
+    outcomes: Sequence[ModelOutcome],
+) -> tuple[RunStatus, str, Mapping[str, Any] | None]:
+    """Return how the run ends: failed only if no model came to a verdict."""
+    if any(outcome.decision is not None for outcome in outcomes):
+        told = "; ".join(f"{o.model}: {_short(o)}" for o in outcomes)
+        return RunStatus.COMPLETED, told, None
+    first = next((o.error for o in outcomes if o.error), None)
+    kind = first or {"type": "NotReady", "kind": "not_ready", "sentence": outcomes[0].sentence}
+    return RunStatus.FAILED, outcomes[0].sentence, kind
+
+
+def _short(outcome: ModelOutcome) -> str:
+    return str(outcome.decision.verdict) if outcome.decision else outcome.status
+
+
+
+
+class _Running:
+    """One run under way."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        request: TrainRequest,
+        run: Run,
+        clock: Clock,
+        report: ReportProgress,
+        fit_with: Fit,
+    ) -> None:
+        self.workspace = workspace
+        self.request = request
+        self.run = run
+        self.clock = clock
+        self.report = report
+        self.fit_with = fit_with
+
+    def end(
+        self, status: RunStatus, message: str, error: Mapping[str, Any] | None = None
+    ) -> Run:
+        """End the run in a final state."""
+        return self.workspace.runs.finish(
+            self.run.run_id,
+            self.run.attempt,
+            status,
+            now=self.clock(),
+            message=message,
+            error=error,
+        )
+
+    def all_models(self) -> list[ModelOutcome]:
+        """Train the models in turn; one that fails leaves the others alone."""
+        self._tell(Progress(phase="history", fraction=0.0, message="reading the history"))
+        history = history_of(self.workspace)
+        conversations = self.workspace.crm.counts().conversations
+        outcomes = []
+        for index, model in enumerate(self.request.models):
+            outcome = self._guarded(model, history, conversations, self._part(model, index))
+            outcomes.append(outcome)
+            self._record(outcome)
+        return outcomes
+
+    def _part(self, model: ModelName, index: int) -> ReportProgress:
+        """Return a report whose fractions are the model's part of the whole run."""
+        count = len(self.request.models)
+
+        def report(step: Progress) -> None:
+            whole = (index + min(step.fraction, 1.0)) / count
+            self._tell(replace(step, fraction=whole, model=model))
+
+        return report
+
+    def _tell(self, step: Progress) -> None:
+        self.workspace.runs.progress(
+            self.run.run_id,
+            self.run.attempt,
+            phase=step.phase,
+            percent=100 * step.fraction,
+            message=step.message,
+            now=self.clock(),
+            current_model=step.model,
+        )
+        self.report(step)
+
+    def _guarded(
+        self, model: ModelName, history: History, conversations: int, report: ReportProgress
+    ) -> ModelOutcome:
+        try:
+            return self._one(model, history, conversations, report)
+        except (Cancelled, KeyboardInterrupt):
+            raise
+        except ChatliftError as error:
+            return ModelOutcome(model=model, sentence=str(error), error=failure_of(error))
+        except Exception as error:  # noqa: BLE001 - one model's failure leaves the others alone
+            return ModelOutcome(
+                model=model,
+                sentence=f"Training {model} failed unexpectedly ({type(error).__name__}). The run "
+                "keeps where; train again with --debug, and report it if it stays.",
+                error=failure_of(error),
+            )
+
+    def _one(
+        self, model: ModelName, history: History, conversations: int, report: ReportProgress
+    ) -> ModelOutcome:
+        task = self._task(model, conversations)
+        trained = train_model(history, task, fit_with=self.fit_with, report=report)
+        if isinstance(trained, ReadinessReport):
+            return ModelOutcome(
+                model=model, sentence=trained.sentence(task.spec), readiness=trained
+            )
+        evaluation = evaluation_to_json(
+            trained.evaluation, task.choices.targets, self._ceilings(model, history, trained)
+        )
+        evaluation["counts"]["undecided"] = trained.readiness.undecided
+        evaluation["entities"] = len(mature_entities(trained.stored))
+        version = self._register(model, task, trained, evaluation)
+        return ModelOutcome(
+            model=model,
+            sentence=_sentence(trained.decision, version),
+            readiness=trained.readiness,
+            evaluation=evaluation,
+            decision=trained.decision,
+            findings=trained.findings,
+            version=version,
+            parameters=trained.model.recipe.parameters,
+            rounds=trained.model.rounds,
+        )
+
+    def _task(self, model: ModelName, conversations: int) -> Task:
+        spec = SPECS[model]
+        return Task(
+            spec=spec,
+            choices=Choices.of(spec, self.workspace.account.settings),
+            features=catalogue(model),
+            options=Options(
+                test_size=self.request.test_size,
+                cv_folds=self.request.cv_folds,
+                seed=self.request.seed,
+                threads=self.workspace.settings.threads,
+            ),
+            parameters=self.request.parameters.get(model, {}),
+            key=self.workspace.text_key,
+            conversations=conversations,
+            champion=self._champion(model),
+            accepted_columns=self.request.accepted_columns,
+            require_targets=self.request.require_targets,
+        )
+
+    def _champion(self, model: ModelName) -> Champion | None:
+        """Return the version to beat; None where none serves or its files are damaged."""
+        version = self.workspace.versions.champion(model)
+        if version is None:
+            return None
+        try:
+            artifact = self.workspace.versions.load(version)
+            fitted = from_files(artifact.files, SPECS[model].main_file)
+        except Unavailable:
+            return None
+        later = [
+            other
+            for other in self.workspace.versions.list(model)
+            if other.number > version.number
+            and other.recipe_fingerprint != version.recipe_fingerprint
+        ]
+        last = max(later, key=lambda other: other.number, default=version)
+        return Champion(
+            number=version.number,
+            model=fitted,
+            trained_on=trained_on(self.workspace.versions.evaluation_predictions(version)),
+            looks_before=len(later),
+            entities_at_last_look=int(last.evaluation["entities"]),
+        )
+
+    def _ceilings(
+        self, model: ModelName, history: History, trained: Trained
+    ) -> Ceilings | None:
+        """Return the best anyone could reach, where the data was generated."""
+        truth = truth_of(self.workspace.truth_folder, model, history)
+        return None if truth is None else ceilings(trained.snapshot, truth)
+
+    def _register(
+        self, model: ModelName, task: Task, trained: Trained, evaluation: Mapping[str, Any]
+    ) -> Version:
+        now = self.clock()
+        verdict = trained.decision.verdict
+        promotes = verdict is Verdict.PROMOTE and self.request.promote
+        return self.workspace.versions.register(
+            run_id=self.run.run_id,
+            attempt=self.run.attempt,
+            model=model,
+            files=trained.files,
+            manifest=_manifest(task, trained, now),
+            recipe_fingerprint=_fingerprint(recipe_to_json(trained.model.recipe)),
+            data_fingerprint=trained.snapshot.fingerprint,
+            metrics=headline_metrics(trained.evaluation, task.spec),
+            evaluation=evaluation,
+            gate=decision_to_json(trained.decision),
+            verdict=verdict,
+            promote=promotes,
+            predictions=trained.stored,
+            now=now,
+        )
+
+    def _record(self, outcome: ModelOutcome) -> None:
+        figures = outcome.evaluation["figures"] if outcome.evaluation else {}
+        self.workspace.runs.record_model(
+            self.run.run_id,
+            self.run.attempt,
+            outcome.model,
+            metrics={name: figure["value"] for name, figure in figures.items()},
+            verdict=outcome.decision.verdict if outcome.decision else None,
+            sentence=outcome.sentence,
+            version_number=outcome.version.number if outcome.version else None,
+            now=self.clock(),
+        )
+
+
+def _sentence(decision: Decision, version: Version) -> str:
+    if decision.verdict is Verdict.PROMOTE:
+        serves = "serves now" if version.is_champion else "was not promoted, as asked"
+        return f"v{version.number} passed every check and {serves}."
+    word = "refused" if decision.verdict is Verdict.REFUSE else "kept as a candidate"
+    return f"v{version.number} was {word}: {' '.join(decision.reasons)}"
+
+
+def _manifest(task: Task, trained: Trained, now: datetime) -> dict[str, Any]:
+    return {
+        "model": task.spec.model,
+        "created_at": now.isoformat(),
+        "question": task.spec.question,
+        "estimator": task.spec.estimator,
+        "recipe": recipe_to_json(trained.model.recipe) | {"features": None},
+        "features": list(trained.model.recipe.features),
+        "hyperparameters": dict(trained.model.recipe.parameters),
+        "seed": trained.model.recipe.seed,
+        "spans": asdict(task.choices.spans),
+        "data_fingerprint": trained.snapshot.fingerprint,
+        "libraries": {name: installed_version(name) for name in RECORDED_LIBRARIES},
+        "python": platform.python_version(),
+    }
+
+
+def _fingerprint(recipe: Mapping[str, Any]) -> str:
+    """Return what tells two recipes apart; the seed is no part of a recipe."""
+    told = {name: value for name, value in recipe.items() if name != "seed"}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
