@@ -1,0 +1,1 @@
+"""What was known before a cutoff, as numbers: declared features, attributes and text."""

@@ -59,6 +59,7 @@ class AsOf:
         self._start, end = self._line.rows_of(self._contact_id)
         self._end = self._line.first_row_from(self._start, end, self._cutoff)
         self._window_starts: dict[float, Rows] = {}
+        self._answers: dict[object, Values] = {}
         self._totals: OrderedDict[object, Column] = OrderedDict()
         self._buckets: OrderedDict[object, Buckets] = OrderedDict()
 
@@ -92,10 +93,16 @@ class AsOf:
             NaN where the window starts before the contact's source was observed, or `since` is
             unknown.
         """
-        running = self._running_total(measure)
-        start, is_known = self._window(days, since)
-        totals = (running[self._end] - running[start]).astype(np.float64)
-        return np.where(is_known, totals, np.nan)
+        if since is not None:
+            return self._total(self._running_total(measure), *self._window(days, since))
+        key = ("total", _key(measure), days)
+        if key not in self._answers:
+            running = self._running_total(measure)
+            self._answers[key] = self._total(running, *self._window(days, None))
+        return self._answers[key].copy()
+
+    def _total(self, running: Column, start: Rows, is_known: NDArray[np.bool_]) -> Values:
+        return np.where(is_known, (running[self._end] - running[start]).astype(np.float64), np.nan)
 
     def share(self, part: Measure, whole: Measure, days: float | None = None) -> Values:
         """Return total of `part` / total of `whole`, 0 to 1; NaN where the whole is empty."""
@@ -134,8 +141,17 @@ class AsOf:
 
         Off by at most 10 %; see `quantiles`. NaN where nothing counts.
         """
-        running = self._running_total(pl.col(column) >= 0)
-        start, is_known = self._window(days, since)
+        if since is not None:
+            return self._quantile(column, share, *self._window(days, since))
+        key = ("quantile", column, share, days)
+        if key not in self._answers:
+            self._answers[key] = self._quantile(column, share, *self._window(days, None))
+        return self._answers[key].copy()
+
+    def _quantile(
+        self, column: str, share: float, start: Rows, is_known: NDArray[np.bool_]
+    ) -> Values:
+        running = self._running_events(column)
         values = self._buckets_of(column).quantile(running[start], running[self._end], share)
         return np.where(is_known, values, np.nan)
 
@@ -167,32 +183,29 @@ class AsOf:
     def observed_from(self) -> Values:
         """Instant from which the contact's source is known to be complete, in microseconds."""
         sources = self._history.contacts.select("contact_id", "source").join(
-            self._history.observations, on="source", how="left"
+            self._history.observations, on="source", how="left", maintain_order="left"
         )
-        known = pl.DataFrame({"contact_id": self._contact_id}).join(
-            sources.unique("contact_id"), on="contact_id", how="left", maintain_order="left"
-        )
-        return _microseconds(known["observed_from"])
+        observed = _microseconds(sources["observed_from"])
+        return _looked_up(self._contact_id, sources["contact_id"], observed)
 
     # Contact, lead and facts
 
     @cached_property
     def contact_created_at(self) -> Values:
         """Instant at which the contact was created; NaN if that was not before the cutoff."""
-        contacts = self._history.contacts.select("contact_id", "created_at").unique("contact_id")
-        known = pl.DataFrame({"contact_id": self._contact_id}).join(
-            contacts, on="contact_id", how="left", maintain_order="left"
+        contacts = self._history.contacts
+        created = _looked_up(
+            self._contact_id, contacts["contact_id"], _microseconds(contacts["created_at"])
         )
-        return self._before_cutoff(_microseconds(known["created_at"]))
+        return self._before_cutoff(created)
 
     @cached_property
     def lead_created_at(self) -> Values:
         """Instant at which the example's lead was created; NaN without one before the cutoff."""
-        leads = self._history.leads.select("lead_id", "created_at").unique("lead_id")
-        known = pl.DataFrame({"lead_id": self._lead_id}).join(
-            leads, on="lead_id", how="left", maintain_order="left"
-        )
-        return self._before_cutoff(_microseconds(known["created_at"]))
+        leads = self._history.leads
+        asked = self._lead_id.fill_null(NONE).to_numpy()
+        created = _looked_up(asked, leads["lead_id"], _microseconds(leads["created_at"]))
+        return self._before_cutoff(np.where(self._lead_id.is_null(), np.nan, created))
 
     def earlier_leads(self, *, is_won: bool = False) -> Values:
         """Count the contact's leads before this one; `is_won`: those known to be won.
@@ -200,29 +213,28 @@ class AsOf:
         Counted are leads created before the example's own lead (without one: before the cutoff);
         a win counts only if it was known before the cutoff.
         """
-        leads = self._history.leads.filter(pl.col("created_at").is_not_null())
-        known_at = pl.col("created_at")
+        pairs = self._earlier_pairs
         if is_won:
-            leads = leads.filter(outcome=LeadOutcome.WON.value)
-            known_at = pl.col("outcome_known_at")
-        line = leads.select("contact_id", created=_us("created_at"), known=known_at.dt.timestamp())
-        pairs = self._frame.join(line, on="contact_id", how="inner").filter(
-            pl.col("created") < pl.col("own"), pl.col("known") < pl.col("cutoff")
-        )
+            is_known = (pairs["outcome"] == LeadOutcome.WON) & (pairs["known"] < pairs["cutoff"])
+            pairs = pairs.filter(is_known.fill_null(value=False))
         counts = np.bincount(pairs["row"].to_numpy(), minlength=len(self))
         return counts.astype(np.float64)
+
+    @cached_property
+    def _earlier_pairs(self) -> pl.DataFrame:
+        """One row per example and lead of the same contact that came in before."""
+        own = np.where(np.isnan(self.lead_created_at), self._cutoff, self.lead_created_at)
+        asked = {"contact_id": self._contact_id, "cutoff": self._cutoff, "own": own}
+        leads = self._history.leads.select(
+            "contact_id", "outcome", created=_us("created_at"), known=_us("outcome_known_at")
+        )
+        pairs = pl.DataFrame(asked).with_row_index("row").join(leads, on="contact_id", how="inner")
+        return pairs.filter(pl.col("created") < pl.col("own"))
 
     def fact(self, subject: FactSubject, name: str) -> pl.Series:
         """Return the text of a fact of the contact or lead as known before the cutoff, or null."""
         ids = self._lead_id if subject is FactSubject.LEAD else pl.Series(self._contact_id)
         return facts_as_of(self._history.facts, subject, name, ids, pl.Series(self._cutoff))
-
-    @cached_property
-    def _frame(self) -> pl.DataFrame:
-        own = np.where(np.isnan(self.lead_created_at), self._cutoff, self.lead_created_at)
-        return pl.DataFrame(
-            {"contact_id": self._contact_id, "cutoff": self._cutoff, "own": own.astype(np.int64)}
-        ).with_row_index("row")
 
     # Underneath
 
@@ -239,10 +251,14 @@ class AsOf:
 
     def _running_total(self, measure: Measure) -> Column:
         """Entry i: the measure's total over all messages before row i."""
-        key = measure if isinstance(measure, str) else measure.meta.serialize()
-        return _kept(
-            self._totals, key, RUNNING_TOTALS_KEPT, lambda: _sum_up(self._measure(measure))
-        )
+        return self._running(_key(measure), lambda: self._measure(measure))
+
+    def _running_events(self, column: str) -> Column:
+        """Entry i: the messages before row i that have an entry in the column."""
+        return self._running((column, "counted"), lambda: self._line.column(column) >= 0)
+
+    def _running(self, key: object, build: Callable[[], Column]) -> Column:
+        return _kept(self._totals, key, RUNNING_TOTALS_KEPT, lambda: _sum_up(build()))
 
     def _buckets_of(self, column: str) -> Buckets:
         def build() -> Buckets:
@@ -277,6 +293,10 @@ class AsOf:
         return self._line.first_row_from(self._start, self._end, instants)
 
 
+def _key(measure: Measure) -> object:
+    return measure if isinstance(measure, str) else measure.meta.serialize()
+
+
 def ratio(part: Values, whole: Values) -> Values:
     """Return part / whole; NaN where the whole is 0 or unknown.
 
@@ -306,6 +326,8 @@ def facts_as_of(
     dated = facts.filter(subject=subject.value, name=name).select(
         id="subject_id", value="value", known=_us("known_at")
     )
+    if dated.is_empty():
+        return pl.Series("value", [None] * len(ids), dtype=pl.String)
     asked = pl.DataFrame({"id": ids, "cutoff": cutoffs}).with_row_index("row")
     answered = asked.sort("cutoff").join_asof(
         dated.sort("known", maintain_order=True),
@@ -324,7 +346,16 @@ def _us(name: str) -> pl.Expr:
 
 
 def _microseconds(instants: pl.Series) -> Values:
-    return instants.dt.timestamp("us").cast(pl.Float64).fill_null(np.nan).to_numpy()
+    return instants.to_physical().cast(pl.Float64).fill_null(np.nan).to_numpy()
+
+
+def _looked_up(asked: Rows, ids: pl.Series, values: Values) -> Values:
+    """Return the value of each asked id; NaN where there is none. Ids are sorted."""
+    known = ids.to_numpy()
+    if not len(known):
+        return np.full(len(asked), np.nan)
+    place = np.minimum(np.searchsorted(known, asked), len(known) - 1)
+    return np.where(known[place] == asked, values[place], np.nan)
 
 
 def _messages_of(history: History, contacts: Rows) -> pl.DataFrame:

@@ -45,7 +45,7 @@ def attributes_as_of(history: History, examples: pl.DataFrame) -> pl.DataFrame:
         )
         for subject, name in _attribute_names(history.facts)
     ]
-    return pl.DataFrame(columns, height=examples.height)
+    return pl.DataFrame(columns or None, height=examples.height)
 
 
 def _attribute_names(facts: pl.DataFrame) -> list[tuple[FactSubject, str]]:
@@ -120,7 +120,7 @@ class AttributeEncoder:
             for attribute in self.attributes
             for column in _encoded(attribute, _texts(attributes, attribute.name), cutoffs)
         ]
-        return pl.DataFrame(columns, height=attributes.height or len(cutoffs))
+        return pl.DataFrame(columns) if columns else pl.DataFrame(height=len(cutoffs))
 
     def words(self, column: str) -> tuple[str, str]:
         """Return how a high and a low value of an encoded column read to a seller.
@@ -188,7 +188,7 @@ def _typed(name: str, held: pl.DataFrame) -> EncodedAttribute | str:
     if values.n_unique() < 2:
         return "it has the same value, or none, in all training rows"
     for kind, parse in (("boolean", _booleans), ("number", _numbers), ("date", _days)):
-        if parse(values).is_not_null().mean() >= NEEDED_SHARE:
+        if parse(values).count() >= NEEDED_SHARE * len(values):
             return EncodedAttribute(name=name, kind=kind)
     contacts = held["group"].n_unique()
     if values.n_unique() > max(2 * FEWEST_HOLDERS, IDENTIFIER_SHARE * contacts):

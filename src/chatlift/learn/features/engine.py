@@ -14,7 +14,7 @@ import polars as pl
 
 from chatlift.errors import InvalidInput
 from chatlift.history import History
-from chatlift.learn.features.asof import AsOf
+from chatlift.learn.features.asof import AsOf, Values
 from chatlift.learn.features.declare import Feature
 
 
@@ -34,11 +34,11 @@ def compute_features(
         If a feature does not give exactly one number per example.
     """
     view = AsOf(history, examples)
-    columns = [_column(feature, view) for feature in features]
-    return pl.DataFrame(columns, height=examples.height)
+    columns = {feature.name: _values(feature, view) for feature in features}
+    return pl.DataFrame(columns or None, height=examples.height).fill_nan(None)
 
 
-def _column(feature: Feature, view: AsOf) -> pl.Series:
+def _values(feature: Feature, view: AsOf) -> Values:
     with np.errstate(divide="ignore", invalid="ignore"):
         values = np.asarray(feature.compute(view), dtype=np.float64)
     if values.shape != (len(view),):
@@ -46,5 +46,4 @@ def _column(feature: Feature, view: AsOf) -> pl.Series:
             f"Feature {feature.name} gave an array of shape {values.shape} for {len(view)} "
             "examples. It has to return one number per example."
         )
-    finite = np.where(np.isfinite(values), values, np.nan)
-    return pl.Series(feature.name, finite, nan_to_null=True)
+    return np.where(np.isfinite(values), values, np.nan)

@@ -65,4 +65,4 @@ class Buckets:
             low = np.where(is_one, zeros[-1] + low - zeros_low, zeros_low)
             high = np.where(is_one, zeros[-1] + high - zeros_high, zeros_high)
             code += is_one.astype(np.int64) << bit
-        return MIDDLES[code]
+        return np.asarray(MIDDLES[code], dtype=np.float64)

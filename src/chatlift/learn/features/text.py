@@ -40,7 +40,7 @@ MASKS = (
 )
 """What is masked, in this order: e-mail addresses, URLs, phone numbers, other numbers."""
 WORD = r"[\p{L}\p{M}]+|[\x{E001}-\x{E004}]|\p{Extended_Pictographic}|[?!]"
-MOST_DUAL_DOCUMENTS = 600
+MOST_DUAL_DOCUMENTS = 300
 """Up to here the weights are solved for among the documents, which is quicker and the same."""
 _PAIR = np.uint64(0x9E3779B97F4A7C15)
 

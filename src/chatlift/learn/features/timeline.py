@@ -50,7 +50,7 @@ class Timeline:
         self.messages = messages
         self.time_zone = time_zone
         self.contact_id: Rows = messages["contact_id"].to_numpy()
-        self.sent_at: Rows = messages["sent_at"].dt.timestamp("us").to_numpy()
+        self.sent_at: Rows = messages["sent_at"].to_physical().to_numpy()
         self._columns: dict[str, Column] = {}
 
     @classmethod
@@ -110,22 +110,22 @@ class Timeline:
         return np.maximum.accumulate(np.where(begins, rows, 0)) if len(self) else rows
 
     @cached_property
-    def words(self) -> pl.DataFrame:
-        """What the inbound texts look like, one row per message; outbound ones count as empty.
+    def words(self) -> dict[str, Column]:
+        """What the inbound texts look like, one entry per message; outbound ones count as empty.
 
         Columns: `characters_in`, and booleans whether there are words, a question mark, an
         emoji, a digit.
         """
-        is_in = pl.Series(self.column("is_in"))
-        texts = self.messages["text"].fill_null("").zip_with(is_in, _EMPTY)
+        is_in = self.column("is_in")
         text = pl.col("text")
-        return texts.to_frame("text").select(
+        found = self.messages.select(text.fill_null("").filter(pl.Series(is_in))).select(
             characters_in=text.str.len_chars().cast(pl.Int64),
             has_words_in=text != "",
             is_question_in=text.str.contains(QUESTION_MARKS),
             has_emoji_in=text.str.contains(EMOJI),
             has_digit_in=text.str.contains("[0-9]"),
         )
+        return {name: _spread(found[name].to_numpy(), is_in) for name in found.columns}
 
     def rows_of(self, contacts: Rows) -> tuple[Rows, Rows]:
         """Return for each contact the range [start, end) of its messages."""
@@ -166,7 +166,11 @@ class Timeline:
         return np.where(rows >= 0, elapsed, NONE)
 
 
-_EMPTY = pl.Series([""])
+def _spread(values: Column, where: Mask) -> Column:
+    """Put values at the places where the mask holds, zeros elsewhere."""
+    spread = np.zeros(len(where), dtype=values.dtype)
+    spread[where] = values
+    return spread
 
 
 def _works_message_by_message(expression: pl.Expr) -> bool:
@@ -181,7 +185,7 @@ def _works_message_by_message(expression: pl.Expr) -> bool:
 def _is_sorted(messages: pl.DataFrame) -> bool:
     contact, sent_at, message = (
         messages["contact_id"].to_numpy(),
-        messages["sent_at"].dt.timestamp("us").to_numpy(),
+        messages["sent_at"].to_physical().to_numpy(),
         messages["message_id"].to_numpy(),
     )
     same = contact[1:] == contact[:-1]
@@ -212,12 +216,12 @@ def local_time(instants: Rows, time_zone: str) -> Rows:
 
 def _convert(instants: Rows, time_zone: str) -> Rows:
     local = pl.Series(instants).cast(pl.Datetime("us", "UTC")).dt.convert_time_zone(time_zone)
-    return local.dt.replace_time_zone(None).dt.timestamp("us").to_numpy()
+    return local.dt.replace_time_zone(None).to_physical().to_numpy()
 
 
 def hour_of(local: Rows) -> Rows:
     """Return the hour of wall-clock microseconds, 0 to 23."""
-    return (local // HOUR) % 24
+    return np.asarray((local // HOUR) % 24, dtype=np.int64)
 
 
 def weekday_of(local: Rows) -> Rows:
@@ -228,7 +232,7 @@ def weekday_of(local: Rows) -> Rows:
     >>> weekday_of(np.array([0])).tolist()  # 1 January 1970 was a Thursday
     [3]
     """
-    return (local // DAY + 3) % 7
+    return np.asarray((local // DAY + 3) % 7, dtype=np.int64)
 
 
 def part_of(hour: Rows) -> Rows:
@@ -281,7 +285,7 @@ def _answers_send(line: Timeline) -> Column:
 
 def _starts_turn(line: Timeline) -> Column:
     is_in, starts = line.column("is_in"), line.column("starts_conversation")
-    return starts | (is_in != np.r_[False, is_in[:-1]][: len(line)])
+    return np.asarray(starts | (is_in != np.r_[False, is_in[:-1]][: len(line)]))
 
 
 def _turn_delay(line: Timeline) -> Column:
@@ -303,7 +307,7 @@ def _our_reply_seconds(line: Timeline) -> Column:
 def _starts_active_day(line: Timeline) -> Column:
     is_in, day = line.column("is_in"), line.column("local") // DAY
     before = line.last_row(is_in)
-    return is_in & ((before < 0) | (day[np.maximum(before, 0)] != day))
+    return np.asarray(is_in & ((before < 0) | (day[np.maximum(before, 0)] != day)))
 
 
 def _pause_seconds(line: Timeline) -> Column:
@@ -318,11 +322,11 @@ def _is_quick_reply(line: Timeline) -> Column:
 
 def _is_media_in(line: Timeline) -> Column:
     kinds = line.messages["kind"].fill_null("text")
-    return line.column("is_in") & ~kinds.is_in(WRITTEN_KINDS).to_numpy()
+    return np.asarray(line.column("is_in") & ~kinds.is_in(WRITTEN_KINDS).to_numpy())
 
 
 def _of_words(name: str) -> Callable[[Timeline], Column]:
-    return lambda line: line.words[name].to_numpy()
+    return lambda line: line.words[name]
 
 
 def _in_and(name: str) -> Callable[[Timeline], Column]:
@@ -330,17 +334,17 @@ def _in_and(name: str) -> Callable[[Timeline], Column]:
 
 
 def _in_part(number: int) -> Callable[[Timeline], Column]:
-    return lambda line: line.column("is_in") & (part_of(line.column("hour")) == number)
+    return lambda line: line.column("is_in") & (line.column("part") == number)
 
 
 def _send_part(number: int) -> Callable[[Timeline], Column]:
-    return lambda line: line.column("is_send") & (part_of(line.column("hour")) == number)
+    return lambda line: line.column("is_send") & (line.column("part") == number)
 
 
 def _answer_part(number: int) -> Callable[[Timeline], Column]:
     def column(line: Timeline) -> Column:
-        send_hour = line.column("hour")[np.maximum(line.column("last_send"), 0)]
-        return line.column("answers_send") & (part_of(send_hour) == number)
+        send_part = line.column("part")[np.maximum(line.column("last_send"), 0)]
+        return np.asarray(line.column("answers_send") & (send_part == number))
 
     return column
 
@@ -349,11 +353,11 @@ def _arrow(where: str, dial: str, side: int) -> Callable[[Timeline], Column]:
     return lambda line: np.where(line.column(where), DIAL[dial][side][line.column(dial)], 0)
 
 
-def _dial(spots: int) -> tuple[Rows, Rows]:
+def _dial(spots: int) -> tuple[Column, Column]:
     angles = 2 * np.pi * np.arange(spots) / spots
     return (
-        np.rint(ARROW * np.cos(angles)).astype(np.int64),
-        np.rint(ARROW * np.sin(angles)).astype(np.int64),
+        np.rint(ARROW * np.cos(angles)).astype(np.int16),
+        np.rint(ARROW * np.sin(angles)).astype(np.int16),
     )
 
 
@@ -370,8 +374,9 @@ COLUMNS: dict[str, Callable[[Timeline], Column]] = {
     "is_automatic": _is_automatic,
     "is_automatic_out": _is_automatic_out,
     "local": _local,
-    "hour": lambda line: hour_of(line.column("local")),
-    "weekday": lambda line: weekday_of(line.column("local")),
+    "hour": lambda line: hour_of(line.column("local")).astype(np.int8),
+    "weekday": lambda line: weekday_of(line.column("local")).astype(np.int8),
+    "part": lambda line: part_of(line.column("hour")),
     "previous_seconds": _previous_seconds,
     "starts_conversation": _starts_conversation,
     "starts_turn": _starts_turn,
