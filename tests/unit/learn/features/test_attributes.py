@@ -1,0 +1,83 @@
+"""Attributes: typed from training rows, encoded the same ever after."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import polars as pl
+import pytest
+
+from chatlift.errors import InvalidInput
+from chatlift.learn.features.attributes import AttributeEncoder
+from chatlift.records import INSTANT
+
+ROWS = 40
+TRAINING = pl.DataFrame(
+    {
+        "contact.age": [str(20 + i) for i in range(ROWS)],
+        "contact.member": ["yes", "No"] * 20,
+        "contact.since": [f"2025-01-{1 + i % 28:02}" for i in range(ROWS)],
+        "contact.plan": ["gold"] * 20 + ["basic"] * 15 + ["rare"] * 5,
+        "contact.note": [f"note {i} of mine" for i in range(ROWS)],
+        "contact.fixed": ["same"] * ROWS,
+    }
+)
+CUTOFF = pl.Series([datetime(2025, 1, 31, tzinfo=UTC)], dtype=INSTANT)
+
+
+@pytest.fixture
+def encoder() -> AttributeEncoder:
+    return AttributeEncoder.learn(TRAINING, list(range(ROWS)))
+
+
+def test_each_column_gets_its_kind_or_a_reason(encoder):
+    kinds = {attribute.name: attribute.kind for attribute in encoder.attributes}
+    assert kinds == {
+        "contact.age": "number",
+        "contact.member": "boolean",
+        "contact.since": "date",
+        "contact.plan": "category",
+    }
+    assert [name for name, _ in encoder.dropped] == ["contact.note", "contact.fixed"]
+
+
+def test_values_become_numbers_and_a_rare_or_unseen_category_is_other(encoder):
+    row = {"contact.age": "41", "contact.member": "NO", "contact.since": "2025-01-01"}
+    encoded = encoder.encode(pl.DataFrame(row | {"contact.plan": "new"}), CUTOFF)
+    assert encoded.columns == list(encoder.columns)
+    assert encoded.row(0, named=True) == {
+        "contact.age": 41.0,
+        "contact.member": 0.0,
+        "contact.since": 30.0,
+        "contact.plan=basic": 0.0,
+        "contact.plan=gold": 0.0,
+        "contact.plan=other": 1.0,
+        "contact.plan=missing": 0.0,
+    }
+
+
+def test_what_is_missing_or_does_not_parse_is_unknown(encoder):
+    encoded = encoder.encode(pl.DataFrame({"contact.age": ["old"]}), CUTOFF)
+    row = encoded.row(0, named=True)
+    assert row["contact.age"] is None
+    assert row["contact.plan=missing"] == 1.0
+
+
+def test_a_category_held_by_one_contact_many_times_is_not_common():
+    plans = pl.DataFrame({"contact.plan": ["a"] * 20 + ["b"] * 20})
+    learned = AttributeEncoder.learn(plans, [1] * 20 + list(range(20)))
+    assert learned.columns == ("contact.plan=b", "contact.plan=other", "contact.plan=missing")
+
+
+def test_json_keeps_all_and_nonsense_is_refused(encoder):
+    assert AttributeEncoder.from_json(encoder.to_json()) == encoder
+    with pytest.raises(InvalidInput, match="Train a new version"):
+        AttributeEncoder.from_json("[]")
+
+
+def test_every_column_has_words(encoder):
+    assert encoder.words("contact.plan=gold") == (
+        "contact's plan is gold",
+        "contact's plan is not gold",
+    )
+    assert all(len(encoder.words(column)) == 2 for column in encoder.columns)
