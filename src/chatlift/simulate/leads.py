@@ -1,0 +1,116 @@
+"""Leads: how interested they are, whether they are won, and when that is settled.
+
+Outcomes are drawn so that exactly the wanted number is won and yet each lead is won with
+exactly its own probability: systematic sampling in a random order, with the probabilities
+shifted (in log-odds) until they add up to the wanted number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from chatlift.simulate.behaviour import Behaviour
+from chatlift.simulate.population import Floats, Population, Truths
+from chatlift.simulate.request import HORIZON_DAYS, SimulationRequest
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeadDraw:
+    """One entry per lead: the closed ones, then the open ones.
+
+    Lead i belongs to contact i and is created with the contact's first message.
+    """
+
+    interest: Floats
+    probability: Floats
+    """Chance of being won within the horizon."""
+    is_won: Truths
+    close_hour: Floats
+    """Hours from the first midnight; NaN while open."""
+
+
+def draw_leads(
+    request: SimulationRequest,
+    behaviour: Behaviour,
+    population: Population,
+    rng: np.random.Generator,
+) -> LeadDraw:
+    """Draw the leads of a population."""
+    closed, opened = request.closed_leads, request.open_leads
+    share = request.leads_won / closed if closed else 0.3
+    interest = np.concatenate(
+        [
+            _interest(behaviour, closed, request.leads_won, rng),
+            _interest(behaviour, opened, round(share * opened), rng),
+        ]
+    )
+    log_odds = behaviour.win_slope * interest
+    shift = shift_to_total(log_odds[:closed], request.leads_won)
+    win = 1.0 / (1.0 + np.exp(-(log_odds + shift)))
+    is_won = np.zeros(closed + opened, dtype=np.bool_)
+    is_won[:closed] = exactly(win[:closed], request.leads_won, rng)
+    return LeadDraw(
+        interest=interest,
+        probability=win * (1.0 - behaviour.late_win),
+        is_won=is_won,
+        close_hour=_close_hours(request, behaviour, population, is_won, rng),
+    )
+
+
+def shift_to_total(log_odds: Floats, total: int) -> float:
+    """Return what to add to all log-odds so that the probabilities sum to `total`.
+
+    The answer is within -40 and 40; 0 without any log-odds.
+    """
+    low, high = -40.0, 40.0
+    for _ in range(60 if len(log_odds) else 0):
+        middle = (low + high) / 2
+        is_enough = (1.0 / (1.0 + np.exp(-(log_odds + middle)))).sum() >= total
+        low, high = (low, middle) if is_enough else (middle, high)
+    return (low + high) / 2
+
+
+def exactly(probability: Floats, total: int, rng: np.random.Generator) -> Truths:
+    """Choose exactly `total` entries, each with its own probability; they sum to `total`."""
+    order = rng.permutation(len(probability))
+    edges = np.concatenate([[0.0], np.cumsum(probability[order])])
+    edges *= total / edges[-1] if edges[-1] > 0 else 1.0
+    # The last edge is a rounding error away from the total; no tick may fall beyond it.
+    ticks = np.minimum(rng.random() + np.arange(total), np.nextafter(total, 0))
+    chosen = np.zeros(len(probability), dtype=np.bool_)
+    chosen[order[np.searchsorted(edges, ticks, side="right") - 1]] = True
+    return chosen
+
+
+def _interest(behaviour: Behaviour, size: int, hot: int, rng: np.random.Generator) -> Floats:
+    if not behaviour.interest_is_two_valued:
+        return rng.normal(0.0, 1.0, size)
+    sign = np.where(rng.permutation(size) < hot, 1.0, -1.0)
+    return sign + rng.normal(0.0, 0.1, size)
+
+
+def _close_hours(
+    request: SimulationRequest,
+    behaviour: Behaviour,
+    population: Population,
+    is_won: Truths,
+    rng: np.random.Generator,
+) -> Floats:
+    """Draw when each lead is settled; most stay open for more than a week."""
+    size, closed = len(is_won), request.closed_leads
+    last = HORIZON_DAYS - 0.1
+    usual = np.minimum(7.5 + rng.gamma(2.0, 4.0, size), rng.uniform(20.0, last, size))
+    quick = rng.uniform(3.1, 7.0, size)
+    late = HORIZON_DAYS + 0.2 + rng.exponential(3.0, size)
+    kind = rng.random(size)
+    won_days = np.where(kind < behaviour.quick_win, quick, usual)
+    won_days = np.where(rng.random(size) < behaviour.late_win, late, won_days)
+    lost_days = 7.2 + rng.gamma(2.0, 7.0, size)
+    start = population.start_hour[:size]
+    hours = start + 24.0 * np.where(is_won, won_days, lost_days)
+    # No lead is settled after the end; the first minutes of a late win stay after its horizon.
+    hours = np.minimum(hours, request.hours - rng.uniform(0.1, 2.0, size))
+    hours[closed:] = np.nan
+    return hours

@@ -1,0 +1,119 @@
+"""Who the contacts are and what habits they have.
+
+The first `conversations` contacts write; the others are names in the address book. All arrays
+have one entry per contact that writes, in the order of the contacts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from chatlift.simulate.behaviour import Behaviour
+from chatlift.simulate.request import HORIZON_DAYS, SimulationRequest
+
+Floats = npt.NDArray[np.floating[Any]]
+Whole = npt.NDArray[np.integer[Any]]
+Truths = npt.NDArray[np.bool_]
+Column = npt.NDArray[Any]
+"""Numbers or truths, by the name that goes with them."""
+
+LEAD_DAYS = 7
+"""Days in which a lead is talked about before ordinary life begins."""
+OPENING, CLOSING = 8, 21
+"""The hours in which the business writes."""
+LANGUAGES = ("en", "es", "pt", "de", "fr")
+LANGUAGE_SHARES = (0.38, 0.28, 0.16, 0.10, 0.08)
+
+WINDOWS = np.array([[8, 15], [15, 22], [8, 22]])
+"""First hour and hour after the last of the windows: morning, evening, any time."""
+MORNING, EVENING, ANY_TIME = 0, 1, 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Population:
+    """The contacts that write; one entry each."""
+
+    language: Whole
+    """Index into `LANGUAGES`."""
+    window: Whole
+    """Index into `WINDOWS`: the hours in which this contact writes."""
+    answers_inside: Floats
+    """Chance of an answer to a send inside the window, while engaged."""
+    answers_outside: Floats
+    write_rate: Floats
+    """Chance per day of writing by itself, while engaged."""
+    fade_rate: Floats
+    """Chance per day of beginning to fade."""
+    talkativeness: Floats
+    """Chance, 0 to 1, of writing again in the same exchange."""
+    start_hour: Floats
+    """Hours from the first midnight to the first message, a lead's creation where it has one."""
+
+    @property
+    def size(self) -> int:
+        """Contacts that write."""
+        return len(self.window)
+
+    @property
+    def start_day(self) -> Whole:
+        """Day of the first message."""
+        return self.start_hour.astype(np.int64) // 24
+
+
+def draw_population(
+    request: SimulationRequest, behaviour: Behaviour, rng: np.random.Generator
+) -> Population:
+    """Draw the habits of all contacts that write."""
+    size = request.conversations
+    window, inside, outside = _answering(behaviour, size, rng)
+    least, most = behaviour.write_rate
+    return Population(
+        language=rng.choice(len(LANGUAGES), size=size, p=LANGUAGE_SHARES),
+        window=window,
+        answers_inside=inside,
+        answers_outside=outside,
+        write_rate=rng.uniform(least, most, size),
+        fade_rate=1.0 / rng.uniform(*behaviour.fade_days, size),
+        talkativeness=np.clip(0.15 + 0.55 * (inside + outside) / 2, 0.1, 0.7),
+        start_hour=_start_hours(request, rng),
+    )
+
+
+def _answering(
+    behaviour: Behaviour, size: int, rng: np.random.Generator
+) -> tuple[Whole, Floats, Floats]:
+    """Draw each contact's window and its chances of answering inside and outside of it."""
+    if not behaviour.habits_are_two_valued:
+        window = rng.choice(3, size=size, p=(0.35, 0.35, 0.3))
+        habit = rng.normal(-0.1, 1.3, size)
+        off = np.where(window == ANY_TIME, 0.0, 1.3)
+        return window, _sigmoid(habit + off / 2), _sigmoid(habit - off / 2)
+    kind = rng.choice(4, size=size, p=(0.13, 0.13, 0.54, 0.20))
+    window = np.minimum(kind, ANY_TIME)
+    keeps_hours = kind < ANY_TIME
+    answers = np.where(kind == 3, 0.03, np.where(keeps_hours, 0.94, 0.96))
+    return window, answers, np.where(keeps_hours, 0.08, answers)
+
+
+def _start_hours(request: SimulationRequest, rng: np.random.Generator) -> Floats:
+    """Draw when each contact first writes: closed leads early enough, then open ones, then others.
+
+    Closed leads begin at least one horizon and a week before the end.
+    """
+    size, closed, opened = request.conversations, request.closed_leads, request.open_leads
+    latest_day = request.days - HORIZON_DAYS - LEAD_DAYS - 1
+    day = np.floor(latest_day * rng.random(size) ** 1.3)
+    hour = day * 24 + rng.uniform(OPENING, CLOSING - 1, size)
+    latest = request.hours - 1.0
+    days_ago = rng.integers(1, HORIZON_DAYS - 1, opened)
+    open_hour = (latest // 24 - days_ago) * 24 + rng.uniform(OPENING, CLOSING - 1, opened)
+    hour[closed : closed + opened] = open_hour
+    return hour
+
+
+def _sigmoid(value: Floats) -> Floats:
+    return 1.0 / (1.0 + np.exp(-value))
