@@ -31,9 +31,9 @@ def ceilings(snapshot: Snapshot, truth: pl.DataFrame) -> Ceilings | None:
         and the true `probability` of the label.
     """
     rows = snapshot.examples.filter(pl.col("is_leading"))
-    keys = ["entity_id", "cutoff"] if truth.get_column("cutoff").is_not_null().all() else [
-        "entity_id"
-    ]
+    keys = (
+        ["entity_id", "cutoff"] if truth.get_column("cutoff").is_not_null().all() else ["entity_id"]
+    )
     told = truth.select(*keys, "probability").unique(keys)
     joined = rows.join(told, on=keys, how="inner")
     if joined.height < rows.height / 2 or joined.is_empty():

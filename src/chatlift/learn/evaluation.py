@@ -206,7 +206,7 @@ def out_of_fold(
         )
         return found
 
-    tasks = []
+    tasks: list[Callable[[], Predictions]] = []
     for repeat in range(repeats):
         folds = grouped_folds(
             snapshot.contacts,
@@ -214,8 +214,7 @@ def out_of_fold(
             folds=options.cv_folds,
             seed=options.seed + 1000 * repeat,
         )
-        for fold in np.unique(folds):
-            tasks.append(_bound(judge, repeat, int(fold), folds))
+        tasks.extend(_bound(judge, repeat, int(fold), folds) for fold in np.unique(folds))
     return join(run_all(tasks, options.threads))
 
 
@@ -326,7 +325,7 @@ def _holdout(snapshot: Snapshot, split: Split, recipe: Recipe, fit_with: Fit) ->
 def _parts(
     snapshot: Snapshot, split: Split, oof: Predictions, basis: Basis
 ) -> tuple[tuple[Rows, Rows], ...]:
-    """The pairs of training and judged rows of the basis (first repeat)."""
+    """Return the pairs of training and judged rows of the basis (first repeat)."""
     if basis is Basis.HOLDOUT:
         return ((split.train, split.judge),)
     first = oof.where(oof.repeat == 0)

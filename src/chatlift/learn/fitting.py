@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import polars as pl
@@ -21,7 +20,6 @@ from chatlift.learn.estimators import (
     ESTIMATORS,
     Estimator,
     Fitted,
-    FittedBooster,
     Matrix,
     Vector,
     XGBoostRegression,
@@ -206,7 +204,7 @@ def _inner_margins(
 def _boosted_inner_margins(
     estimator: XGBoostRegression, matrix: Matrix, labels: Vector, folds: Rows, recipe: Recipe
 ) -> _Inner:
-    """The same for boosting: the folds also choose how many rounds are worth keeping."""
+    """Do the same for boosting; the folds also choose how many rounds are worth keeping."""
     masks = _masks(folds)
     paths = [
         estimator.path(
@@ -222,7 +220,7 @@ def _boosted_inner_margins(
     rounds = int(np.argmin(losses)) + 1
     margins = np.zeros(len(labels))
     for inside, (fitted, _) in zip(masks, paths, strict=True):
-        margins[inside] = cast("FittedBooster", fitted).margins(matrix[inside], rounds)
+        margins[inside] = fitted.margins(matrix[inside], rounds)
     return _Inner(margins, rounds)
 
 

@@ -31,6 +31,7 @@ CALIBRATED_ERROR = 0.05
 CALIBRATION_ERROR_FROM_ENTITIES = 1_000
 FEWEST_DISTINCT_SCORES = 3
 SUSPICIOUS_AUC = 0.95
+UNMEASURED = Figure(None)
 
 
 class CheckKind(StrEnum):
@@ -76,7 +77,7 @@ class Leak:
     column: str
     is_proven: bool
     sentence: str
-    auc: Figure = Figure(None)
+    auc: Figure = UNMEASURED
 
 
 @dataclass(frozen=True, kw_only=True)

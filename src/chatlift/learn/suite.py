@@ -1,4 +1,4 @@
-"""The model test suite: does a stored version still do what was measured of it?
+"""The model test suite: does a stored version still do what was measured of it.
 
 Pure: the version's model as read from its files, its stored predictions and today's history in,
 named findings out. Training runs it on every new version before it may be promoted; a person
@@ -22,6 +22,7 @@ from chatlift.learn.metrics import Figure, Judged, measure
 from chatlift.learn.scoring import Scorer
 from chatlift.learn.snapshots import Snapshot, take_snapshot
 from chatlift.learn.specs.base import Target
+from chatlift.records import INSTANT
 from chatlift.vocabulary import FactSubject, ModelName
 
 SAME = 1e-6
@@ -32,17 +33,17 @@ MOST_MOVED = 0.02
 SHIPPED_FOLD = -2
 """Fold of stored predictions that the shipped model made of the rows it was fitted on."""
 STORED = pl.Schema(
-    {
-        "entity_id": pl.Int64,
-        "contact_id": pl.Int64,
-        "cutoff": crm.INSTANT,
-        "label": pl.Int8,
-        "is_leading": pl.Boolean,
-        "repeat": pl.Int64,
-        "fold": pl.Int64,
-        "probability": pl.Float64,
-        "threshold": pl.Float64,
-    }
+    [
+        ("entity_id", pl.Int64()),
+        ("contact_id", pl.Int64()),
+        ("cutoff", INSTANT),
+        ("label", pl.Int8()),
+        ("is_leading", pl.Boolean()),
+        ("repeat", pl.Int64()),
+        ("fold", pl.Int64()),
+        ("probability", pl.Float64()),
+        ("threshold", pl.Float64()),
+    ]
 )
 """One row per stored prediction. Fold -1: the temporal holdout; -2: by the shipped model."""
 
@@ -104,7 +105,7 @@ def _spread(count: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
 
 
 def _rebuilt(scorer: Scorer, history: History, recorded: Recorded) -> Snapshot:
-    """The stored examples, computed anew from today's history."""
+    """Compute the stored examples anew from today's history."""
     today = scorer.spec.examples(history, scorer.spans)
     wanted = recorded.stored.select("entity_id", "cutoff").unique()
     examples = today.join(wanted, on=["entity_id", "cutoff"], how="semi", maintain_order="left")
@@ -275,7 +276,7 @@ def _edge_snapshot(scorer: Scorer, history: History, as_of: datetime) -> Snapsho
             "contact_id": contacts,
             "lead_id": contacts if is_lead else pl.Series([None] * len(contacts), dtype=pl.Int64),
             "entity_id": contacts,
-            "cutoff": pl.Series([as_of] * len(contacts), dtype=crm.INSTANT),
+            "cutoff": pl.Series([as_of] * len(contacts), dtype=INSTANT),
         }
     )
     return take_snapshot(history, examples, scorer.features, key=scorer.key)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from threadpoolctl import threadpool_limits
+
 
 @contextmanager
 def one_thread_each() -> Iterator[None]:
@@ -16,7 +18,6 @@ def one_thread_each() -> Iterator[None]:
     """
     import sklearn.linear_model
     import xgboost
-    from threadpoolctl import threadpool_limits
 
     del sklearn, xgboost
     with threadpool_limits(limits=1):

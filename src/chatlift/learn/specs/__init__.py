@@ -1,0 +1,1 @@
+"""The three models as data: cutoffs, labels, hyperparameters, targets and words."""

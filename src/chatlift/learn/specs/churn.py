@@ -1,4 +1,4 @@
-"""churn: will this contact fall silent, or cancel?
+"""The churn spec: will this contact fall silent, or cancel.
 
 Input: contacts and their messages. Two rules, chosen by what the account records:
 
@@ -48,7 +48,7 @@ def churn_examples(history: History, spans: Spans) -> pl.DataFrame:
     rows = rows.with_columns(horizon_ends_at=pl.col("cutoff") + spans.horizon)
     taking_part = _taking_part(rows, history, spans)
     mature = is_observed(taking_part, history, start="cutoff", end="horizon_ends_at")
-    label = _label(taking_part, history, spans)
+    label = _label(taking_part, history)
     return contact_examples(taking_part.with_columns(label=pl.when(mature).then(label)))
 
 
@@ -97,7 +97,7 @@ def _taking_part(rows: pl.DataFrame, history: History, spans: Spans) -> pl.DataF
     return joined.filter(pl.col("last_in_at") >= pl.col("cutoff") - active)
 
 
-def _label(rows: pl.DataFrame, history: History, spans: Spans) -> pl.Series:
+def _label(rows: pl.DataFrame, history: History) -> pl.Series:
     """1 where the contact churned within the horizon from its cutoff on."""
     if is_by_contract(history):
         churned = pl.col("churned_at").is_not_null() & (

@@ -1,4 +1,4 @@
-"""engagement: will this contact answer if we write now?
+"""The engagement spec: will this contact answer if we write now.
 
 Input: contacts and their messages. An example is a *send*: the first outbound message after
 `silence_hours` without any message either way, not automatic, not failed, to a contact that had

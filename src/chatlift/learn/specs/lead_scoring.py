@@ -1,4 +1,4 @@
-"""lead_scoring: will this lead be won within the horizon of its creation?
+"""The lead_scoring spec: will this lead be won within the horizon of its creation.
 
 Input: leads with outcomes, their contacts' messages. Output: an example per lead at each age
 at which it was still open. Label 1: won no later than `horizon_days` after creation; a win

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from tests.histories import at, history
+
+from chatlift.learn.specs.base import Spans
+from chatlift.learn.specs.engagement import contacts_to_write_to, send_examples
+
+
+def sends(
+    *messages: tuple[int, str, float, str], through: float = 50, **more: object
+) -> list[tuple[object, ...]]:
+    story = history(contacts=[(1, 0)], messages=list(messages), through=through, **more)  # type: ignore[arg-type]
+    return send_examples(story, Spans()).select("cutoff", "label").rows()
+
+
+def test_only_the_first_message_after_a_day_of_quiet_is_a_send() -> None:
+    burst = [(1, "out", 1.0, "a"), (1, "out", 1.1, "b"), (1, "out", 2.5, "c")]
+    assert sends(*burst) == [(at(1), 0), (at(2.5), 0)]
+
+
+def test_an_answer_within_a_day_makes_the_label_one() -> None:
+    assert sends((1, "out", 1.0, "a"), (1, "in", 1.9, "yes")) == [(at(1), 1)]
+    assert sends((1, "out", 1.0, "a"), (1, "in", 2.1, "late")) == [(at(1), 0)]
+
+
+def test_a_business_message_that_answers_is_no_send() -> None:
+    assert sends((1, "in", 1.0, "hello"), (1, "out", 1.2, "hi")) == []
+
+
+def test_a_send_whose_day_is_not_over_stays_undecided_even_when_answered() -> None:
+    assert sends((1, "out", 1.0, "a"), (1, "in", 1.1, "yes"), through=1.5) == [(at(1), None)]
+
+
+def test_failed_sends_and_contacts_that_opted_out_are_left_out() -> None:
+    told = [(1, "out", 1.0, "a"), (1, "out", 5.0, "b")]
+    assert sends(*told, facts=[("message", 1, "status", "failed", 1.2)]) == [(at(5), 0)]
+    assert sends(*told, facts=[("contact", 1, "opted_out", "true", 3)]) == [(at(1), 0)]
+
+
+def test_nobody_who_opted_out_is_offered_for_writing() -> None:
+    story = history(
+        contacts=[(1, 0), (2, 0)],
+        facts=[("contact", 1, "opted_out", "true", 3), ("contact", 2, "opted_out", "true", 9)],
+    )
+    assert contacts_to_write_to(story, Spans(), at(5)).get_column("contact_id").to_list() == [2]
