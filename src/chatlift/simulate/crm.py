@@ -216,6 +216,8 @@ def _send_truth(messages: pl.DataFrame, message_rows: pl.DataFrame) -> pl.DataFr
     return pl.DataFrame(
         {
             "external_id": message_rows["external_id"],
+            "contact_external_id": message_rows["contact_external_id"],
+            "sent_at": message_rows["sent_at"],
             "probability": messages["probability"].cast(pl.Float64),
         }
     ).filter(pl.col("probability").is_not_null() & ~messages["is_failed"])

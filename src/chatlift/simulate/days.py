@@ -30,12 +30,13 @@ from chatlift.simulate.request import SimulationRequest
 ENGAGED, FADING, SILENT, GONE = 0, 1, 2, 3
 """States; a contact that is gone has opted out and never writes again."""
 
-SEND_RATE = 0.13
-RARE_SEND_RATE = 0.02
-"""Chance per day of a send to a contact that has been silent for long."""
-LONG_SILENCE_DAYS = 45
+SEND_RATES = ((7, 0.4), (21, 0.1), (3650, 0.012))
+"""Chance per day that the business writes, by the most days since the contact last wrote:
+people write to those they are in touch with."""
 CAMPAIGN_EVERY_DAYS = 14
 CAMPAIGN_REACH = 0.5
+CAMPAIGN_SILENCE_DAYS = 30
+"""A campaign goes to contacts that wrote within this span."""
 FAILURE_RATE = 0.02
 ANSWER_MEDIAN_HOURS = 0.7
 
@@ -137,6 +138,13 @@ def answer_factors(behaviour: Behaviour, drift: float) -> Floats:
     return factors
 
 
+def send_rates(days_silent: Whole) -> Floats:
+    """Return the chance per day of a send, by the days since the contact last wrote."""
+    edges, rates = zip(*SEND_RATES, strict=True)
+    rate: Floats = np.array(rates)[np.searchsorted(edges[:-1], days_silent)]
+    return rate
+
+
 def _live_day(
     world: _World,
     request: SimulationRequest,
@@ -228,8 +236,9 @@ def _send(
 
 
 def _send_rates(days_silent: Whole, *, is_campaign: bool) -> Floats:
-    rate = np.where(days_silent > LONG_SILENCE_DAYS, RARE_SEND_RATE, SEND_RATE)
-    return np.where(days_silent > LONG_SILENCE_DAYS, rate, CAMPAIGN_REACH) if is_campaign else rate
+    usual = send_rates(days_silent)
+    reached = is_campaign & (days_silent <= CAMPAIGN_SILENCE_DAYS)
+    return np.where(reached, CAMPAIGN_REACH, usual)
 
 
 def _answer_chances(
@@ -282,12 +291,14 @@ def _any_message(
     )
     first, after = WINDOWS[population.window[contact]].T
     before_then = np.clip((hour - first) / (after - first), 0.0, 1.0)
-    return answer_chance + (1.0 - answer_chance) * tomorrow * before_then
+    any_message: Floats = answer_chance + (1.0 - answer_chance) * tomorrow * before_then
+    return any_message
 
 
 def _hours_inside(window: Whole, rng: np.random.Generator) -> Floats:
     first, after = WINDOWS[window].T
-    return rng.uniform(first, after)
+    hours: Floats = rng.uniform(first, after)
+    return hours
 
 
 def _touch(world: _World, contact: Whole, day: int) -> None:

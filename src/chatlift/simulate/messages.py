@@ -180,7 +180,9 @@ def _turns_and_replies(
     cast: Cast, contact: Whole, is_fading: Truths, rng: np.random.Generator
 ) -> tuple[Whole, Floats]:
     again = cast.population.talkativeness[contact] * np.where(is_fading, 0.3, 1.0)
-    reply = np.where(is_fading, TIRED_REPLY_HOURS, PLAIN_REPLY_HOURS)
+    # Who talks little also answers late.
+    slow = np.exp(1.5 * (0.45 - cast.population.talkativeness[contact]) / 0.3)
+    reply = np.where(is_fading, TIRED_REPLY_HOURS, PLAIN_REPLY_HOURS) * slow
     return 1 + rng.binomial(2, again), reply
 
 

@@ -89,14 +89,14 @@ def _answering(
     """Draw each contact's window and its chances of answering inside and outside of it."""
     if not behaviour.habits_are_two_valued:
         window = rng.choice(3, size=size, p=(0.35, 0.35, 0.3))
-        habit = rng.normal(-0.1, 1.3, size)
+        habit = rng.normal(0.2, 1.8, size)
         off = np.where(window == ANY_TIME, 0.0, 1.3)
         return window, _sigmoid(habit + off / 2), _sigmoid(habit - off / 2)
-    kind = rng.choice(4, size=size, p=(0.13, 0.13, 0.54, 0.20))
+    kind = rng.choice(4, size=size, p=(0.06, 0.06, 0.66, 0.22))
     window = np.minimum(kind, ANY_TIME)
     keeps_hours = kind < ANY_TIME
-    answers = np.where(kind == 3, 0.03, np.where(keeps_hours, 0.94, 0.96))
-    return window, answers, np.where(keeps_hours, 0.08, answers)
+    answers = np.where(kind == 3, 0.02, np.where(keeps_hours, 0.96, 0.97))
+    return window, answers, np.where(keeps_hours, 0.05, answers)
 
 
 def _start_hours(request: SimulationRequest, rng: np.random.Generator) -> Floats:

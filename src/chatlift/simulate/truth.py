@@ -3,8 +3,8 @@
 Three frames, kept apart from the records:
 
 - `leads`: one row per lead: `external_id`, `probability` of being won within the horizon;
-- `sends`: one row per send: `external_id` of the message, `probability` of an inbound message
-  within 24 hours of it;
+- `sends`: one row per send: `external_id` of the message, `contact_external_id`, `sent_at`,
+  `probability` of an inbound message within 24 hours of it;
 - `contacts`: one row per contact and Monday 00:00 UTC after its first message: `external_id`,
   `cutoff`, `probability` that no inbound message comes in the 30 days from there. It knows the
   contact's hidden state, and not the calendar of sends to come. Only where the 30 days are over.
@@ -21,12 +21,12 @@ import polars as pl
 from chatlift.records import INSTANT
 from chatlift.simulate.behaviour import Behaviour
 from chatlift.simulate.days import (
-    SEND_RATE,
     Days,
     answer_factors,
     drift_on,
     fade_rate,
     first_ordinary_day,
+    send_rates,
     write_chances,
 )
 from chatlift.simulate.population import Floats, Population
@@ -102,7 +102,8 @@ def silence_chances(
     silent: Floats = np.ones((population.size, STATES))
     for later in reversed(range(day, day + HORIZON_DAYS)):
         drift = drift_on(request, later)
-        quiet = silent * (1.0 - _inbound_chances(behaviour, population, drift))
+        inbound = _inbound_chances(behaviour, population, drift, later - day)
+        quiet = silent * (1.0 - inbound)
         silent = _before_change(behaviour, fade_rate(population, drift), quiet)
     return silent
 
@@ -121,8 +122,12 @@ def _before_change(behaviour: Behaviour, fades: Floats, quiet: Floats) -> Floats
     )
 
 
-def _inbound_chances(behaviour: Behaviour, population: Population, drift: float) -> Floats:
+def _inbound_chances(
+    behaviour: Behaviour, population: Population, drift: float, days_silent: int
+) -> Floats:
+    """Return the chance of a message on a day: by itself, or as an answer to a send."""
     writes = write_chances(population, behaviour)
     answers = (population.answers_inside + population.answers_outside) / 2
-    answered = SEND_RATE * answers[:, None] * answer_factors(behaviour, drift)
+    sent = float(send_rates(np.array(days_silent)))
+    answered = sent * answers[:, None] * answer_factors(behaviour, drift)
     return 1.0 - (1.0 - writes) * (1.0 - answered)

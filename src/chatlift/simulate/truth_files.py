@@ -1,0 +1,49 @@
+"""The truth as files: one Parquet file per frame, in a folder apart from the CRM."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from chatlift.history import History
+from chatlift.records import INSTANT
+from chatlift.simulate.truth import Truth
+from chatlift.vocabulary import ModelName
+
+FRAMES = ("leads", "sends", "contacts")
+
+
+def save_truth(folder: Path, truth: Truth) -> None:
+    """Write the truth into `folder`, made where missing, in place of what was there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in FRAMES:
+        getattr(truth, name).write_parquet(folder / f"{name}.parquet")
+
+
+def load_truth(folder: Path) -> Truth | None:
+    """Read the truth back; None where the folder holds none, as for real data."""
+    paths = {name: folder / f"{name}.parquet" for name in FRAMES}
+    if not all(path.is_file() for path in paths.values()):
+        return None
+    return Truth(**{name: pl.read_parquet(path) for name, path in paths.items()})
+
+
+def truth_by_entity(truth: Truth, model: ModelName, history: History) -> pl.DataFrame:
+    """Return the truth under the store's ids: `entity_id`, `cutoff`, `probability`.
+
+    One row per lead (null `cutoff`: it holds at every age), per contact and Monday, or per send.
+    """
+    if model is ModelName.LEAD_SCORING:
+        named = history.leads.select("external_id", entity_id="lead_id")
+        told = truth.leads.with_columns(cutoff=pl.lit(None, dtype=INSTANT))
+    else:
+        named = history.contacts.select("external_id", entity_id="contact_id")
+        told = truth.contacts if model is ModelName.CHURN else _sends(truth)
+    return told.join(named, on="external_id").select("entity_id", "cutoff", "probability")
+
+
+def _sends(truth: Truth) -> pl.DataFrame:
+    return truth.sends.select(
+        "probability", external_id="contact_external_id", cutoff=pl.col("sent_at").cast(INSTANT)
+    )
