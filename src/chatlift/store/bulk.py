@@ -176,6 +176,6 @@ def _frame_of_columns(columns: Sequence[list[Any]], schema: pl.Schema) -> pl.Dat
 
 
 def _column(name: str, values: list[Any], dtype: pl.DataType) -> pl.Series:
-    if dtype == pl.String:
-        return pl.Series(name, values, pl.String)
+    if dtype in (pl.String, pl.Float64):
+        return pl.Series(name, values, dtype)
     return pl.Series(name, values, pl.Int64).cast(dtype)

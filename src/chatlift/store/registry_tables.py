@@ -113,12 +113,12 @@ class ModelStateRow(Base):
 
 
 class EvaluationPredictionRow(Base):
-    """One row per example, basis and repeat that a version was judged on.
+    """One row per example, repeat and fold that a version was judged on.
 
-    `basis` is out_of_fold, holdout or shipped (what the refitted model itself answers). The
-    random `example_id` is the same in all rows of an example and means nothing outside. Null
-    `entity_id` and `contact_id`: the contact was forgotten. Null `label`: undecided. Null
-    `threshold`: no class was decided.
+    Fold -1 is the temporal holdout, -2 what the shipped model itself answers. `is_leading`:
+    the leading figures rest on it. The random `example_id` is the same in all rows of an
+    example and means nothing outside. Null `entity_id` and `contact_id`: the contact was
+    forgotten. Null `label`: undecided. Null `threshold`: no class was decided.
     """
 
     __tablename__ = "evaluation_predictions"
@@ -133,7 +133,7 @@ class EvaluationPredictionRow(Base):
         BIG_INTEGER, ForeignKey("versions.version_id", ondelete="CASCADE")
     )
     example_id: Mapped[str]
-    basis: Mapped[str]
+    is_leading: Mapped[bool]
     repeat: Mapped[int]
     fold: Mapped[int]
     entity_id: Mapped[BigInt | None]

@@ -371,7 +371,7 @@ def upgrade() -> None:
             "version_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
         ),
         sa.Column("example_id", sa.String(), nullable=False),
-        sa.Column("basis", sa.String(), nullable=False),
+        sa.Column("is_leading", sa.Boolean(), nullable=False),
         sa.Column("repeat", sa.Integer(), nullable=False),
         sa.Column("fold", sa.Integer(), nullable=False),
         sa.Column("entity_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),

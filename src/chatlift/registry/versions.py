@@ -1,0 +1,503 @@
+"""Versions: registered once, promoted, rolled back, loaded; one account's at a time."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select
+
+from chatlift.errors import Conflict, InvalidInput, NotFound, NotReady
+from chatlift.records import INSTANT
+from chatlift.registry.artifacts import Artifact, DamagedArtifact, read_artifact, write_artifact
+from chatlift.registry.champions import (
+    STATES,
+    VERSIONS,
+    ChangeKind,
+    LedgerEntry,
+    lock_state,
+    move_champion,
+    next_number,
+    read_ledger,
+    served_before,
+)
+from chatlift.registry.runs import active_run_ids, held_run
+from chatlift.store.bulk import insert_new, read_columns, stored_number, table_of
+from chatlift.store.database import Database
+from chatlift.store.registry_tables import EvaluationPredictionRow
+from chatlift.vocabulary import ModelName, Verdict
+
+EVALUATIONS = table_of(EvaluationPredictionRow)
+EVALUATION_PREDICTIONS = pl.Schema(
+    {
+        "entity_id": pl.Int64(),
+        "contact_id": pl.Int64(),
+        "cutoff": INSTANT,
+        "label": pl.Int8(),
+        "is_leading": pl.Boolean(),
+        "repeat": pl.Int64(),
+        "fold": pl.Int64(),
+        "probability": pl.Float64(),
+        "threshold": pl.Float64(),
+    }
+)
+"""One row per example, repeat and fold. Null ids: the contact was forgotten."""
+STORED_AS = pl.Schema({**EVALUATION_PREDICTIONS, "label": pl.Float64()})
+"""The database keeps labels as numbers, so that one may be a share."""
+BY_CHATLIFT = "chatlift"
+RUN_ID_LENGTH = 36
+
+
+class VersionNotFound(NotFound):
+    """The model has no such version."""
+
+    def __init__(self, model: ModelName, wanted: str, newest: int | None) -> None:
+        found = "there is none yet" if newest is None else f"the newest is {newest}"
+        super().__init__(
+            f"No version {wanted} of {model}; {found}. "
+            f"List them with `chatlift models show {model}`."
+        )
+
+
+class NoChampion(NotReady):
+    """No version of the model serves."""
+
+    def __init__(self, model: ModelName) -> None:
+        super().__init__(
+            f"No version of {model} serves yet. Train one with `chatlift train {model}`, "
+            f"or promote one that `chatlift models show {model}` lists."
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """The immutable result of a fit, and whether it serves."""
+
+    version_id: int
+    model: ModelName
+    number: int
+    created_at: datetime
+    run_id: str
+    recipe_fingerprint: str
+    data_fingerprint: str
+    manifest_sha256: str
+    folder: Path
+    size_bytes: int
+    verdict: Verdict
+    metrics: Mapping[str, Any]
+    evaluation: Mapping[str, Any]
+    gate: Mapping[str, Any]
+    is_champion: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Serving:
+    """What answers now."""
+
+    version: Version
+    artifact: Artifact
+    warning: str | None
+    """Told where the champion was damaged and the version before it took over."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Two versions side by side."""
+
+    first: Version
+    second: Version
+    metrics: Mapping[str, tuple[float | None, float | None]]
+    """By metric: the value of each; None where a version lacks it."""
+
+
+class Versions:
+    """The versions of one account; safe across threads and processes."""
+
+    def __init__(self, database: Database, account_id: int, artifacts_root: Path) -> None:
+        self._database = database
+        self._account_id = account_id
+        self._root = artifacts_root
+
+    def register(
+        self,
+        *,
+        run_id: str,
+        attempt: int,
+        model: ModelName,
+        files: Mapping[str, bytes],
+        manifest: Mapping[str, Any],
+        recipe_fingerprint: str,
+        data_fingerprint: str,
+        metrics: Mapping[str, Any],
+        evaluation: Mapping[str, Any],
+        gate: Mapping[str, Any],
+        verdict: Verdict,
+        promote: bool,
+        predictions: pl.DataFrame,
+        now: datetime,
+    ) -> Version:
+        """Write the files, then register the version and move the champion in one transaction.
+
+        Parameters
+        ----------
+        promote
+            Whether it shall serve from now on.
+        predictions
+            One row per stored prediction; see `EVALUATION_PREDICTIONS`.
+
+        Raises
+        ------
+        RunLost
+            If the run has ended or a later attempt has it; nothing is registered.
+        """
+        name = f"{run_id}-{attempt}"
+        folder = self._root / str(self._account_id) / model / name
+        info = write_artifact(folder, files, manifest)
+        try:
+            with self._database.write() as connection:
+                held_run(connection, self._account_id, run_id, attempt)
+                before = lock_state(connection, self._account_id, model)
+                number = next_number(connection, self._account_id, model)
+                row = insert(VERSIONS).values(
+                    account_id=self._account_id,
+                    model=model,
+                    number=number,
+                    created_at=now,
+                    run_id=run_id,
+                    recipe_fingerprint=recipe_fingerprint,
+                    data_fingerprint=data_fingerprint,
+                    manifest_sha256=info.manifest_sha256,
+                    folder=f"{self._account_id}/{model}/{name}",
+                    size_bytes=info.size_bytes,
+                    verdict=verdict,
+                    metrics=dict(metrics),
+                    evaluation=dict(evaluation),
+                    gate=dict(gate),
+                )
+                version_id = connection.execute(row.returning(VERSIONS.c.version_id)).scalar_one()
+                insert_new(connection, EVALUATIONS, _to_rows(predictions, version_id))
+                if promote:
+                    kind, reason = ChangeKind.PROMOTE, "the gate's verdict"
+                    change = _change(model, kind, before, number, BY_CHATLIFT, reason, now, metrics)
+                    move_champion(connection, self._account_id, change)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return self.get(model, number)
+
+    def list(self, model: ModelName | None = None) -> tuple[Version, ...]:
+        """Return the versions, newest number first within each model."""
+        with self._database.read() as connection:
+            chosen = () if model is None else (VERSIONS.c.model == model,)
+            return self._select(connection, *chosen)
+
+    def get(self, model: ModelName, wanted: int | str) -> Version:
+        """Return a version by number, `champion` or `candidate` (newest not serving).
+
+        Raises
+        ------
+        NoChampion
+            If the champion was asked for and none serves.
+        VersionNotFound
+            If there is no such version.
+        """
+        found = self.list(model)
+        chosen = [version for version in found if _is(version, str(wanted))]
+        if chosen:
+            return chosen[0]
+        if wanted == "champion":
+            raise NoChampion(model)
+        raise VersionNotFound(model, str(wanted), found[0].number if found else None)
+
+    def champion(self, model: ModelName, *, as_of: datetime | None = None) -> Version | None:
+        """Return who serves, or served at `as_of` by the ledger; None if none or deleted since."""
+        if as_of is None:
+            return next((found for found in self.list(model) if found.is_champion), None)
+        entries = [entry for entry in self.ledger(model) if entry.changed_at <= as_of]
+        number = entries[-1].to_number if entries else None
+        return next((found for found in self.list(model) if found.number == number), None)
+
+    def ledger(self, model: ModelName) -> tuple[LedgerEntry, ...]:
+        """Return every change of the champion, oldest first."""
+        with self._database.read() as connection:
+            return read_ledger(connection, self._account_id, model)
+
+    def promote(
+        self,
+        model: ModelName,
+        number: int | str,
+        *,
+        by: str,
+        now: datetime,
+        reason: str = "",
+        figures: Mapping[str, Any] | None = None,
+    ) -> Version:
+        """Let a version serve; its files are checked first.
+
+        Raises
+        ------
+        InvalidInput
+            If the gate did not say promote and no reason is given.
+        Conflict
+            If it serves already, or the champion changed meanwhile.
+        DamagedArtifact
+            If its files are not what was registered.
+        """
+        version = self.get(model, number)
+        if version.is_champion:
+            raise Conflict(f"Version {version.number} of {model} serves already.")
+        if version.verdict is not Verdict.PROMOTE and not reason.strip():
+            raise InvalidInput(
+                f"The gate's verdict on version {version.number} of {model} is "
+                f"{version.verdict}. To promote it all the same, say why with --reason."
+            )
+        self.load(version)
+        told = reason or "promoted by a person"
+        shown = version.metrics if figures is None else figures
+        return self._move(ChangeKind.PROMOTE, self.champion(model), version, by, told, now, shown)
+
+    def rollback(self, model: ModelName, *, by: str, reason: str, now: datetime) -> Version:
+        """Let the version serve that served before; damaged ones are passed over.
+
+        Raises
+        ------
+        NotFound
+            If no version before can serve.
+        """
+        champion = self.champion(model)
+        loaded = self._intact_before(model)
+        if loaded is None:
+            raise NotFound(
+                f"There is no version of {model} to roll back to: none that served before is "
+                f"there and intact. Look with `chatlift models show {model}`, or train again."
+            )
+        target = loaded[0]
+        return self._move(ChangeKind.ROLLBACK, champion, target, by, reason, now, target.metrics)
+
+    def delete(
+        self, model: ModelName, number: int | str, *, by: str, now: datetime, force: bool = False
+    ) -> Version:
+        """Delete one version, rows and files; the ledger stays. Raises as `delete_model`."""
+        version = self.get(model, number)
+        self._delete(model, [version], by, now, force)
+        return version
+
+    def delete_model(
+        self, model: ModelName, *, by: str, now: datetime, force: bool = False
+    ) -> tuple[Version, ...]:
+        """Delete all versions of a model, rows and files; ledger and runs stay.
+
+        Raises
+        ------
+        Conflict
+            If one of them serves and `force` is not set.
+        """
+        versions = self.list(model)
+        self._delete(model, versions, by, now, force)
+        return versions
+
+    def compare(self, model: ModelName, first: int | str, second: int | str) -> Comparison:
+        """Return two versions side by side; raises as `get`."""
+        one, two = self.get(model, first), self.get(model, second)
+        names = sorted({*one.metrics, *two.metrics})
+        pairs = {name: (one.metrics.get(name), two.metrics.get(name)) for name in names}
+        return Comparison(first=one, second=two, metrics=pairs)
+
+    def load(self, version: Version) -> Artifact:
+        """Return a version's checked files.
+
+        Raises
+        ------
+        DamagedArtifact
+            If they are not what was registered.
+        """
+        title = f"{version.model} version {version.number}"
+        return read_artifact(
+            version.folder, version.manifest_sha256, model=version.model, title=title
+        )
+
+    def load_serving(self, model: ModelName, *, now: datetime) -> Serving:
+        """Return the champion; if its files are damaged, the version before takes over.
+
+        Raises
+        ------
+        NoChampion
+            If none serves.
+        DamagedArtifact
+            If its files are damaged and no version before can serve.
+        """
+        champion = self.champion(model)
+        if champion is None:
+            raise NoChampion(model)
+        try:
+            return Serving(version=champion, artifact=self.load(champion), warning=None)
+        except DamagedArtifact as damage:
+            before = self._intact_before(model)
+            if before is None:
+                raise
+            return self._fall_back(champion, *before, damage, now)
+
+    def evaluation_predictions(self, version: Version) -> pl.DataFrame:
+        """Return one row per stored prediction, as they were handed in; see the schema."""
+        columns = [_stored_column(name) for name in EVALUATION_PREDICTIONS]
+        statement = (
+            select(*columns)
+            .where(EVALUATIONS.c.version_id == version.version_id)
+            .order_by(EVALUATIONS.c.evaluation_prediction_id)
+        )
+        with self._database.read() as connection:
+            found = read_columns(connection, statement, STORED_AS)
+        return found.with_columns(pl.col("label").cast(EVALUATION_PREDICTIONS["label"]))
+
+    def sweep_orphans(self) -> tuple[str, ...]:
+        """Delete folders that no version and no living run owns; return their names."""
+        folders = list((self._root / str(self._account_id)).glob("*/*"))
+        with self._database.read() as connection:
+            owned = {version.folder for version in self._select(connection)}
+            active = active_run_ids(connection, self._account_id)
+        orphans = [f for f in folders if f not in owned and f.name[:RUN_ID_LENGTH] not in active]
+        for folder in orphans:
+            shutil.rmtree(folder, ignore_errors=True)
+        return tuple(folder.name for folder in orphans)
+
+    def _select(self, connection: Connection, *chosen: ColumnElement[bool]) -> tuple[Version, ...]:
+        joined = VERSIONS.outerjoin(STATES, STATES.c.champion_version_id == VERSIONS.c.version_id)
+        serves = STATES.c.champion_version_id.is_not(None).label("is_champion")
+        statement = (
+            select(*VERSIONS.c, serves)
+            .select_from(joined)
+            .where(VERSIONS.c.account_id == self._account_id, *chosen)
+            .order_by(VERSIONS.c.model, VERSIONS.c.number.desc())
+        )
+        return tuple(self._version(row) for row in connection.execute(statement))
+
+    def _version(self, row: Row[*tuple[Any, ...]]) -> Version:
+        values = dict(row._mapping)
+        values.pop("account_id")
+        return Version(
+            model=ModelName(values.pop("model")),
+            verdict=Verdict(values.pop("verdict")),
+            folder=self._root.joinpath(*values.pop("folder").split("/")),
+            **values,
+        )
+
+    def _intact_before(self, model: ModelName) -> tuple[Version, Artifact] | None:
+        """Return the nearest version that served before and can be loaded."""
+        there = {version.number: version for version in self.list(model)}
+        for number in served_before(self.ledger(model)):
+            if number not in there:
+                continue
+            try:
+                return there[number], self.load(there[number])
+            except DamagedArtifact:
+                continue
+        return None
+
+    def _fall_back(
+        self,
+        champion: Version,
+        version: Version,
+        artifact: Artifact,
+        damage: DamagedArtifact,
+        now: datetime,
+    ) -> Serving:
+        kind, reason = ChangeKind.FALLBACK, f"artifact damaged: {damage.problem}"
+        moved = self._move(kind, champion, version, BY_CHATLIFT, reason, now, version.metrics)
+        warning = f"{damage} Version {version.number}, which served before, answers instead."
+        return Serving(version=moved, artifact=artifact, warning=warning)
+
+    def _move(
+        self,
+        kind: ChangeKind,
+        champion: Version | None,
+        version: Version,
+        by: str,
+        reason: str,
+        now: datetime,
+        figures: Mapping[str, Any],
+    ) -> Version:
+        model, expected = version.model, champion.number if champion else None
+        with self._database.write() as connection:
+            if lock_state(connection, self._account_id, model) != expected:
+                raise Conflict(
+                    f"The champion of {model} was changed meanwhile. Look and try again."
+                )
+            change = _change(model, kind, expected, version.number, by, reason, now, figures)
+            move_champion(connection, self._account_id, change)
+        return self.get(model, version.number)
+
+    def _delete(
+        self,
+        model: ModelName,
+        versions: Sequence[Version],
+        by: str,
+        now: datetime,
+        force: bool,
+    ) -> None:
+        numbers = [version.number for version in versions]
+        with self._database.write() as connection:
+            serving = lock_state(connection, self._account_id, model)
+            if serving in numbers and not force:
+                raise Conflict(
+                    f"Version {serving} of {model} serves. Promote another first, or delete it "
+                    "with --force; predictions then answer that no version is ready."
+                )
+            if serving in numbers:
+                kind, reason = ChangeKind.DELETE, "deleted"
+                gone = _change(model, kind, serving, None, by, reason, now, {})
+                move_champion(connection, self._account_id, gone)
+            ids = [version.version_id for version in versions]
+            connection.execute(delete(VERSIONS).where(VERSIONS.c.version_id.in_(ids)))
+        for version in versions:
+            shutil.rmtree(version.folder, ignore_errors=True)
+
+
+def _is(version: Version, wanted: str) -> bool:
+    if wanted in {"champion", "candidate"}:
+        return version.is_champion == (wanted == "champion")
+    return wanted.removeprefix("v") == str(version.number)
+
+
+def _change(
+    model: ModelName,
+    kind: ChangeKind,
+    before: int | None,
+    after: int | None,
+    by: str,
+    reason: str,
+    now: datetime,
+    figures: Mapping[str, Any],
+) -> LedgerEntry:
+    return LedgerEntry(
+        model=model,
+        changed_at=now,
+        from_number=before,
+        to_number=after,
+        kind=kind,
+        decided_by=by,
+        reason=reason,
+        figures=dict(figures),
+    )
+
+
+def _stored_column(name: str) -> ColumnElement[Any]:
+    return stored_number(EVALUATIONS.c.cutoff_at) if name == "cutoff" else EVALUATIONS.c[name]
+
+
+def _to_rows(predictions: pl.DataFrame, version_id: int) -> pl.DataFrame:
+    """Return the rows with a random id per example, which means nothing outside."""
+    cast = predictions.select(pl.col(n).cast(t) for n, t in EVALUATION_PREDICTIONS.items())
+    examples = cast.select("entity_id", "cutoff").unique(maintain_order=True)
+    ids = pl.Series("example_id", [secrets.token_hex(8) for _ in range(examples.height)], pl.String)
+    joined = cast.join(
+        examples.with_columns(ids), on=["entity_id", "cutoff"], how="left", maintain_order="left"
+    )
+    return joined.rename({"cutoff": "cutoff_at"}).with_columns(
+        pl.lit(version_id).alias("version_id"), pl.col("label").cast(pl.Float64)
+    )

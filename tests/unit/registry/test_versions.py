@@ -1,0 +1,197 @@
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chatlift.errors import ChatliftError, Conflict, InvalidInput, NotFound, NotReady
+from chatlift.registry.artifacts import DamagedArtifact
+from chatlift.registry.runs import RunLost, Runs
+from chatlift.registry.versions import EVALUATION_PREDICTIONS, Version, Versions
+from chatlift.store.accounts import ensure_account
+from chatlift.store.database import Database
+from chatlift.vocabulary import ModelName, RunStatus, Verdict
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+LEADS = ModelName.LEAD_SCORING
+STORED = pl.DataFrame(
+    [
+        [1, 2],
+        [7, None],
+        [NOW, NOW],
+        [1, None],
+        [True, False],
+        [0, 0],
+        [0, -2],
+        [0.25, 0.5],
+        [0.5] * 2,
+    ],
+    schema=EVALUATION_PREDICTIONS,
+)
+
+
+class Shop:
+    """One account: `train` ends with one more version."""
+
+    def __init__(self, database: Database, root: Path, name: str = "default") -> None:
+        account = ensure_account(database, name, time_zone="UTC").account_id
+        self.runs = Runs(database, account)
+        self.versions = Versions(database, account, root)
+        self.now = NOW
+
+    def tick(self) -> datetime:
+        self.now += timedelta(minutes=1)
+        return self.now
+
+    def train(self, verdict: Verdict = Verdict.PROMOTE, attempt: int = 1) -> Version:
+        run = self.runs.start([LEADS], requested_model=LEADS, request={}, now=self.tick())
+        try:
+            return self.versions.register(
+                run_id=run.run_id,
+                attempt=attempt,
+                model=LEADS,
+                files={"lead_scoring_model.ubj": b"{L" + run.run_id.encode()},
+                manifest={"model": LEADS},
+                recipe_fingerprint="r",
+                data_fingerprint="d",
+                metrics={"mae": 8.0},
+                evaluation={},
+                gate={},
+                verdict=verdict,
+                promote=verdict is Verdict.PROMOTE,
+                predictions=STORED,
+                now=self.tick(),
+            )
+        finally:
+            self.runs.finish(run.run_id, 1, RunStatus.COMPLETED, now=self.tick(), message="")
+
+    def champion(self) -> int | None:
+        found = self.versions.champion(LEADS)
+        return found.number if found else None
+
+
+@pytest.fixture
+def shop(database: Database, tmp_path: Path) -> Shop:
+    return Shop(database, tmp_path / "artifacts")
+
+
+def damage(version: Version) -> None:
+    (version.folder / "lead_scoring_model.ubj").write_bytes(b"{L changed")
+
+
+def test_rollback_restores_the_previous_champion(shop: Shop) -> None:
+    shop.train()
+    shop.train()
+    back = shop.versions.rollback(LEADS, by="me", reason="worse", now=shop.tick())
+    assert (back.number, back.is_champion) == (1, True)
+    assert [e.to_number for e in shop.versions.ledger(LEADS)] == [1, 2, 1]
+    with pytest.raises(NotFound):
+        shop.versions.rollback(LEADS, by="me", reason="", now=shop.tick())
+
+
+def test_a_damaged_champion_falls_back_to_the_version_before(shop: Shop) -> None:
+    shop.train()
+    damage(shop.train())
+    served = shop.versions.load_serving(LEADS, now=shop.tick())
+    assert served.version.number == 1
+    assert served.warning is not None
+    assert shop.champion() == 1
+    assert shop.versions.ledger(LEADS)[-1].kind == "fallback"
+    damage(served.version)
+    with pytest.raises(DamagedArtifact):
+        shop.versions.load_serving(LEADS, now=shop.tick())
+
+
+def test_rollback_works_when_the_newest_is_damaged(shop: Shop) -> None:
+    shop.train()
+    damage(shop.train())
+    assert shop.versions.rollback(LEADS, by="me", reason="", now=shop.tick()).number == 1
+
+
+def test_promoting_against_the_verdict_needs_a_reason(shop: Shop) -> None:
+    shop.train(Verdict.REFUSE)
+    with pytest.raises(InvalidInput, match="--reason"):
+        shop.versions.promote(LEADS, 1, by="me", now=shop.tick())
+    shop.versions.promote(LEADS, 1, by="me", reason="I know", now=shop.tick())
+    assert shop.champion() == 1
+
+
+def test_deleting_the_champion_needs_force_and_leaves_nothing_ready(shop: Shop) -> None:
+    version = shop.train()
+    with pytest.raises(Conflict, match="--force"):
+        shop.versions.delete(LEADS, 1, by="me", now=shop.tick())
+    shop.versions.delete_model(LEADS, by="me", now=shop.tick(), force=True)
+    assert not version.folder.exists()
+    with pytest.raises(NotReady):
+        shop.versions.load_serving(LEADS, now=shop.tick())
+    assert shop.train().number == 2  # A deleted version's number never comes back.
+
+
+def test_an_attempt_that_was_given_up_registers_nothing(shop: Shop, tmp_path: Path) -> None:
+    with pytest.raises(RunLost):
+        shop.train(attempt=2)
+    assert shop.versions.list() == ()
+    assert list((tmp_path / "artifacts").glob("*/*/*")) == []
+
+
+def test_the_champion_as_of_an_instant_is_who_served_then(shop: Shop) -> None:
+    first = shop.train()
+    shop.train()
+    then = shop.versions.champion(LEADS, as_of=first.created_at)
+    assert then is not None
+    assert then.number == 1
+    assert shop.versions.champion(LEADS, as_of=NOW) is None
+
+
+def test_stored_predictions_come_back_as_they_were(shop: Shop) -> None:
+    assert shop.versions.evaluation_predictions(shop.train()).equals(STORED)
+
+
+def test_orphans_are_swept_and_versions_stay(shop: Shop) -> None:
+    version = shop.train()
+    orphan = version.folder.with_name("0" * 36 + "-1.partial")
+    orphan.mkdir()
+    assert shop.versions.sweep_orphans() == (orphan.name,)
+    assert version.folder.exists()
+
+
+def test_a_version_that_is_not_there_names_the_newest(shop: Shop) -> None:
+    shop.train()
+    with pytest.raises(NotFound, match="No version 7 of lead_scoring; the newest is 1"):
+        shop.versions.get(LEADS, 7)
+
+
+def test_accounts_do_not_see_each_others_versions(
+    shop: Shop, database: Database, tmp_path: Path
+) -> None:
+    shop.train()
+    assert Shop(database, tmp_path / "artifacts", "other").versions.list() == ()
+
+
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(steps=st.lists(st.sampled_from(["train", "promote", "rollback", "delete"]), max_size=7))
+def test_the_ledger_always_tells_the_champion(
+    steps: list[str], database: Database, tmp_path: Path
+) -> None:
+    name = f"account {len(list(tmp_path.iterdir()))}-{steps}"
+    shop = Shop(database, tmp_path / "artifacts", name)
+    (tmp_path / f"used{len(list(tmp_path.iterdir()))}").touch()
+    for step in steps:
+        try:
+            if step == "train":
+                shop.train()
+            elif step == "promote":
+                shop.versions.promote(LEADS, "candidate", by="me", now=shop.tick())
+            elif step == "rollback":
+                shop.versions.rollback(LEADS, by="me", reason="", now=shop.tick())
+            else:
+                shop.versions.delete(LEADS, "champion", by="me", now=shop.tick(), force=True)
+        except ChatliftError:
+            pass
+        ledger = shop.versions.ledger(LEADS)
+        assert shop.champion() == (ledger[-1].to_number if ledger else None)
+        assert sum(version.is_champion for version in shop.versions.list(LEADS)) <= 1
