@@ -14,9 +14,9 @@ from chatlift.records import INSTANT
 
 CONTACTS = pl.Schema(
     {
-        "contact_id": pl.Int64,
-        "external_id": pl.String,
-        "source": pl.String,
+        "contact_id": pl.Int64(),
+        "external_id": pl.String(),
+        "source": pl.String(),
         "created_at": INSTANT,
         "churned_at": INSTANT,
     }
@@ -25,14 +25,14 @@ CONTACTS = pl.Schema(
 
 MESSAGES = pl.Schema(
     {
-        "message_id": pl.Int64,
-        "contact_id": pl.Int64,
-        "conversation_id": pl.Int64,
-        "direction": pl.String,
-        "kind": pl.String,
-        "text": pl.String,
+        "message_id": pl.Int64(),
+        "contact_id": pl.Int64(),
+        "conversation_id": pl.Int64(),
+        "direction": pl.String(),
+        "kind": pl.String(),
+        "text": pl.String(),
         "sent_at": INSTANT,
-        "is_automatic": pl.Boolean,
+        "is_automatic": pl.Boolean(),
     }
 )
 """One row per message, sorted by contact_id, sent_at, message_id. `text` may be left out of
@@ -40,11 +40,11 @@ a reading (all null) where only times matter."""
 
 LEADS = pl.Schema(
     {
-        "lead_id": pl.Int64,
-        "external_id": pl.String,
-        "contact_id": pl.Int64,
+        "lead_id": pl.Int64(),
+        "external_id": pl.String(),
+        "contact_id": pl.Int64(),
         "created_at": INSTANT,
-        "outcome": pl.String,
+        "outcome": pl.String(),
         "closed_at": INSTANT,
         "outcome_known_at": INSTANT,
     }
@@ -53,22 +53,22 @@ LEADS = pl.Schema(
 
 FACTS = pl.Schema(
     {
-        "subject": pl.String,
-        "subject_id": pl.Int64,
-        "name": pl.String,
-        "value": pl.String,
+        "subject": pl.String(),
+        "subject_id": pl.Int64(),
+        "name": pl.String(),
+        "value": pl.String(),
         "known_at": INSTANT,
     }
 )
 """One row per dated value, sorted by subject, name, subject_id, known_at."""
 
 OBSERVATIONS = pl.Schema(
-    {"source": pl.String, "observed_from": INSTANT, "observed_through": INSTANT}
+    {"source": pl.String(), "observed_from": INSTANT, "observed_through": INSTANT}
 )
 """One row per source: the span for which it is known to be complete. Time passes by
 `observed_through`, never by the clock."""
 
-GAPS = pl.Schema({"source": pl.String, "gap_from": INSTANT, "gap_through": INSTANT})
+GAPS = pl.Schema({"source": pl.String(), "gap_from": INSTANT, "gap_through": INSTANT})
 """One row per span inside an observation in which the source was not listening."""
 
 

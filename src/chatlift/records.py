@@ -14,9 +14,9 @@ INSTANT = pl.Datetime("us", "UTC")
 
 CONTACTS = pl.Schema(
     {
-        "external_id": pl.String,
-        "name": pl.String,
-        "phone": pl.String,
+        "external_id": pl.String(),
+        "name": pl.String(),
+        "phone": pl.String(),
         "created_at": INSTANT,
         "churned_at": INSTANT,
     }
@@ -24,20 +24,20 @@ CONTACTS = pl.Schema(
 """One row per contact. Null `churned_at`: no explicit cancellation is known."""
 
 CONVERSATIONS = pl.Schema(
-    {"external_id": pl.String, "contact_external_id": pl.String, "started_at": INSTANT}
+    {"external_id": pl.String(), "contact_external_id": pl.String(), "started_at": INSTANT}
 )
 """One row per conversation."""
 
 MESSAGES = pl.Schema(
     {
-        "external_id": pl.String,
-        "contact_external_id": pl.String,
-        "conversation_external_id": pl.String,
-        "direction": pl.String,
-        "kind": pl.String,
-        "text": pl.String,
+        "external_id": pl.String(),
+        "contact_external_id": pl.String(),
+        "conversation_external_id": pl.String(),
+        "direction": pl.String(),
+        "kind": pl.String(),
+        "text": pl.String(),
         "sent_at": INSTANT,
-        "is_automatic": pl.Boolean,
+        "is_automatic": pl.Boolean(),
     }
 )
 """One row per message. `direction` is `in` or `out`; `kind` text, image, audio, template ...;
@@ -46,10 +46,10 @@ null `text`: a message without words; null `conversation_external_id`: none is r
 
 LEADS = pl.Schema(
     {
-        "external_id": pl.String,
-        "contact_external_id": pl.String,
+        "external_id": pl.String(),
+        "contact_external_id": pl.String(),
         "created_at": INSTANT,
-        "outcome": pl.String,
+        "outcome": pl.String(),
         "closed_at": INSTANT,
         "outcome_known_at": INSTANT,
     }
@@ -59,10 +59,10 @@ source does not say; `outcome_known_at` is `closed_at`, or the import's instant 
 
 FACTS = pl.Schema(
     {
-        "subject": pl.String,
-        "subject_external_id": pl.String,
-        "name": pl.String,
-        "value": pl.String,
+        "subject": pl.String(),
+        "subject_external_id": pl.String(),
+        "name": pl.String(),
+        "value": pl.String(),
         "known_at": INSTANT,
     }
 )

@@ -14,7 +14,10 @@ from chatlift.learn.gate import SUSPICIOUS_AUC, Leak
 from chatlift.learn.metrics import Figure, Judged, measure
 from chatlift.learn.snapshots import Snapshot
 
-FEWEST_CLOSED = 20
+FEWEST_LEADS = 20
+"""Closed and open leads each, below which nothing can be said."""
+MOST_FILLED_GAP = 0.3
+"""Share filled on closed leads less that on open ones, above which a column is suspected."""
 
 
 def suspected_leaks(snapshot: Snapshot, *, seed: int) -> list[Leak]:
@@ -61,8 +64,11 @@ def _single_auc(values: pl.Series, snapshot: Snapshot, *, seed: int) -> Figure:
     return measure([judged], ["roc_auc"], seed=seed)["roc_auc"]
 
 
-def filled_only_when_closed(attributes: pl.DataFrame, is_closed: pl.Series) -> list[Leak]:
-    """Return lead attributes that closed leads have and open leads never do: proven leaks.
+def filled_when_closed(attributes: pl.DataFrame, is_closed: pl.Series) -> list[Leak]:
+    """Return lead attributes that are filled in as a lead closes, whatever the mapping says.
+
+    One that closed leads have and open leads never do is a proven leak; one that closed leads
+    have far more often is suspected.
 
     Parameters
     ----------
@@ -71,17 +77,32 @@ def filled_only_when_closed(attributes: pl.DataFrame, is_closed: pl.Series) -> l
     is_closed
         Whether the lead of that row is won or lost.
     """
-    closed, still_open = attributes.filter(is_closed), attributes.filter(~is_closed)
-    if min(closed.height, still_open.height) < FEWEST_CLOSED:
+    if not attributes.width:
         return []
-    return [
-        Leak(
-            column=name,
+    closed, still_open = attributes.filter(is_closed), attributes.filter(~is_closed)
+    if min(closed.height, still_open.height) < FEWEST_LEADS:
+        return []
+    found = []
+    for name in attributes.columns:
+        filled = 1 - closed.get_column(name).null_count() / closed.height
+        filled_open = 1 - still_open.get_column(name).null_count() / still_open.height
+        if filled - filled_open > MOST_FILLED_GAP:
+            found.append(_filled_late(name, filled, filled_open))
+    return found
+
+
+def _filled_late(column: str, filled: float, filled_open: float) -> Leak:
+    told = f"The attribute {column} is filled on {filled:.0%} of closed leads and on "
+    if filled_open == 0:
+        return Leak(
+            column=column,
             is_proven=True,
-            sentence=f"The attribute {name} is filled only on closed leads, so it is known only "
-            "after the outcome. Leave it out of the mapping.",
+            sentence=told + "no open one, so it is known only after the outcome. Leave it out of "
+            "the mapping.",
         )
-        for name in attributes.columns
-        if closed.get_column(name).null_count() < closed.height / 2
-        and still_open.get_column(name).null_count() == still_open.height
-    ]
+    return Leak(
+        column=column,
+        is_proven=False,
+        sentence=told + f"{filled_open:.0%} of open ones, as if it were filled in when a lead "
+        f"closes. Leave it out of the mapping, or vouch for it with --accept-column {column}.",
+    )

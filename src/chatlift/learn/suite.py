@@ -33,17 +33,17 @@ MOST_MOVED = 0.02
 SHIPPED_FOLD = -2
 """Fold of stored predictions that the shipped model made of the rows it was fitted on."""
 STORED = pl.Schema(
-    [
-        ("entity_id", pl.Int64()),
-        ("contact_id", pl.Int64()),
-        ("cutoff", INSTANT),
-        ("label", pl.Int8()),
-        ("is_leading", pl.Boolean()),
-        ("repeat", pl.Int64()),
-        ("fold", pl.Int64()),
-        ("probability", pl.Float64()),
-        ("threshold", pl.Float64()),
-    ]
+    {
+        "entity_id": pl.Int64(),
+        "contact_id": pl.Int64(),
+        "cutoff": INSTANT,
+        "label": pl.Int8(),
+        "is_leading": pl.Boolean(),
+        "repeat": pl.Int64(),
+        "fold": pl.Int64(),
+        "probability": pl.Float64(),
+        "threshold": pl.Float64(),
+    }
 )
 """One row per stored prediction. Fold -1: the temporal holdout; -2: by the shipped model."""
 

@@ -20,7 +20,7 @@ from chatlift.learn.features.attributes import attributes_as_of
 from chatlift.learn.features.declare import Feature
 from chatlift.learn.fitting import Fit, FittedModel, Recipe, fit
 from chatlift.learn.gate import Decision, Evidence, Leak, decide
-from chatlift.learn.leaks import filled_only_when_closed, suspected_leaks
+from chatlift.learn.leaks import filled_when_closed, suspected_leaks
 from chatlift.learn.model_files import from_files, to_files
 from chatlift.learn.readiness import ReadinessReport, assess
 from chatlift.learn.scoring import Scorer
@@ -245,7 +245,7 @@ def _leaks(history: History, task: Task, snapshot: Snapshot) -> list[Leak]:
     found = suspected_leaks(snapshot, seed=task.options.seed)
     if task.spec.model is not ModelName.LEAD_SCORING:
         return found
-    return [*filled_only_when_closed(*_lead_attributes(history)), *found]
+    return [*filled_when_closed(*_lead_attributes(history)), *found]
 
 
 def _lead_attributes(history: History) -> tuple[pl.DataFrame, pl.Series]:

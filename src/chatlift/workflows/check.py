@@ -106,9 +106,7 @@ def _checked(
         )
 
 
-def _examined(
-    workspace: Workspace, history: History, version: Version, strict: bool
-) -> ModelCheck:
+def _examined(workspace: Workspace, history: History, version: Version, strict: bool) -> ModelCheck:
     artifact = workspace.versions.load(version)
     scorer = scorer_of(workspace, artifact)
     through = observed_through(history)

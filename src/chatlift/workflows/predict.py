@@ -145,9 +145,7 @@ def _version(
     return served.version, served.artifact, warnings, request.as_of is not None
 
 
-def _entity_ids(
-    history: History, spec: ModelSpec, asked: Sequence[str]
-) -> dict[str, int]:
+def _entity_ids(history: History, spec: ModelSpec, asked: Sequence[str]) -> dict[str, int]:
     """Return asked-for ids by how they were spelled; unknown ones are absent.
 
     Raises
@@ -177,9 +175,7 @@ def _entities(history: History, spec: ModelSpec) -> tuple[pl.DataFrame, str]:
     return history.contacts, "contact_id"
 
 
-def _named(
-    history: History, spec: ModelSpec, answers: Sequence[Answer]
-) -> tuple[Prediction, ...]:
+def _named(history: History, spec: ModelSpec, answers: Sequence[Answer]) -> tuple[Prediction, ...]:
     frame, column = _entities(history, spec)
     names = dict(frame.select(column, "external_id").iter_rows())
     return tuple(Prediction(external_id=names[a.entity_id], answer=a) for a in answers)

@@ -36,6 +36,7 @@ from chatlift.registry.runs import Run
 from chatlift.registry.serving import history_of
 from chatlift.registry.versions import Version
 from chatlift.registry.workspace import Workspace
+from chatlift.simulate.truth_files import load_truth, truth_by_entity
 from chatlift.vocabulary import (
     ModelName,
     Progress,
@@ -190,8 +191,6 @@ def _short(outcome: ModelOutcome) -> str:
     return str(outcome.decision.verdict) if outcome.decision else outcome.status
 
 
-
-
 class _Running:
     """One run under way."""
 
@@ -211,9 +210,7 @@ class _Running:
         self.report = report
         self.fit_with = fit_with
 
-    def end(
-        self, status: RunStatus, message: str, error: Mapping[str, Any] | None = None
-    ) -> Run:
+    def end(self, status: RunStatus, message: str, error: Mapping[str, Any] | None = None) -> Run:
         """End the run in a final state."""
         return self.workspace.runs.finish(
             self.run.run_id,
@@ -347,12 +344,12 @@ class _Running:
             entities_at_last_look=int(last.evaluation["entities"]),
         )
 
-    def _ceilings(
-        self, model: ModelName, history: History, trained: Trained
-    ) -> Ceilings | None:
+    def _ceilings(self, model: ModelName, history: History, trained: Trained) -> Ceilings | None:
         """Return the best anyone could reach, where the data was generated."""
-        truth = truth_of(self.workspace.truth_folder, model, history)
-        return None if truth is None else ceilings(trained.snapshot, truth)
+        truth = load_truth(self.workspace.truth_folder)
+        if truth is None:
+            return None
+        return ceilings(trained.snapshot, truth_by_entity(truth, model, history))
 
     def _register(
         self, model: ModelName, task: Task, trained: Trained, evaluation: Mapping[str, Any]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn import metrics as theirs
+
 
 from chatlift.learn.metrics import METRICS, Figure, Judged, measure, resample
 
@@ -32,6 +32,8 @@ def value(name: str, rows: Judged) -> float:
     ).filter(lambda rows: len({label for label, _ in rows}) == 2)
 )
 def test_figures_agree_with_scikit_learn_ties_included(rows: list[tuple[int, float]]) -> None:
+    from sklearn import metrics as theirs
+
     labels, chances = [list(part) for part in zip(*rows, strict=True)]
     ours = judged(labels, chances)  # type: ignore[arg-type]
     acted = ours.decisions

@@ -20,17 +20,17 @@ from chatlift.records import INSTANT
 from chatlift.vocabulary import ModelName
 
 EXAMPLES = pl.Schema(
-    [
-        ("entity_id", pl.Int64()),
-        ("contact_id", pl.Int64()),
-        ("lead_id", pl.Int64()),
-        ("cutoff", INSTANT),
-        ("horizon_ends_at", INSTANT),
-        ("split_at", INSTANT),
-        ("age_days", pl.Float64()),
-        ("is_leading", pl.Boolean()),
-        ("label", pl.Int8()),
-    ]
+    {
+        "entity_id": pl.Int64(),
+        "contact_id": pl.Int64(),
+        "lead_id": pl.Int64(),
+        "cutoff": INSTANT,
+        "horizon_ends_at": INSTANT,
+        "split_at": INSTANT,
+        "age_days": pl.Float64(),
+        "is_leading": pl.Boolean(),
+        "label": pl.Int8(),
+    }
 )
 """One row per example, sorted by entity_id and cutoff.
 
