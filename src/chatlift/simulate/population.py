@@ -89,7 +89,7 @@ def _answering(
     """Draw each contact's window and its chances of answering inside and outside of it."""
     if not behaviour.habits_are_two_valued:
         window = rng.choice(3, size=size, p=(0.35, 0.35, 0.3))
-        habit = rng.normal(0.2, 1.8, size)
+        habit = rng.normal(0.2, 2.4, size)
         off = np.where(window == ANY_TIME, 0.0, 1.3)
         return window, _sigmoid(habit + off / 2), _sigmoid(habit - off / 2)
     kind = rng.choice(4, size=size, p=(0.06, 0.06, 0.66, 0.22))

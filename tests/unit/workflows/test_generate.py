@@ -1,0 +1,84 @@
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from chatlift.errors import Conflict
+from chatlift.simulate import SimulationRequest, simulate_crm
+from chatlift.simulate.quality import quality_of
+from chatlift.simulate.truth_files import load_truth
+from chatlift.workflows.generate import SIMULATED, generate
+
+UNTIL = datetime(2026, 3, 4, 10, tzinfo=UTC)
+
+
+def request(**changed):
+    small = {"contacts": 30, "conversations": 20, "closed_leads": 10, "open_leads": 5, "seed": 1000}
+    return SimulationRequest(**({"until": UNTIL} | small | changed))
+
+
+def test_everything_that_was_made_is_stored_and_observed(crm, tmp_path):
+    made = generate(request(), crm=crm, truth_folder=tmp_path / "truth")
+    stored = crm.counts()
+    assert (stored.contacts, stored.conversations, stored.leads) == (30, 20, 15)
+    assert (stored.leads_won, stored.leads_lost, stored.leads_open) == (3, 7, 5)
+    assert stored.messages == made.messages
+    assert made.written.rejections.is_empty()
+    assert made.written.facts.accepted == stored.facts
+    observed = crm.read_history().observations.row(0, named=True)
+    assert (observed["source"], observed["observed_through"]) == (SIMULATED, UNTIL)
+
+
+def test_each_step_ends_with_its_count(crm, tmp_path):
+    steps = []
+    generate(request(), crm=crm, truth_folder=tmp_path / "truth", report=steps.append)
+    told = [step.message for step in steps]
+    assert "Created 30 contacts" in told
+    assert "Created 10 leads (3 converted, 7 not converted)" in told
+    assert "Created 5 open leads to score" in told
+    fractions = [step.fraction for step in steps]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
+
+
+def test_the_truth_is_kept_apart_and_read_back(crm, tmp_path):
+    assert load_truth(tmp_path / "truth") is None
+    generate(request(), crm=crm, truth_folder=tmp_path / "truth")
+    truth = load_truth(tmp_path / "truth")
+    assert truth.leads.columns == ["external_id", "probability"]
+    assert truth.leads.height == 15
+    assert not crm.read_history().facts["name"].str.contains("probability").any()
+
+
+def test_generating_again_needs_replace_and_then_leaves_only_the_new(crm, tmp_path):
+    generate(request(), crm=crm, truth_folder=tmp_path / "truth")
+    with pytest.raises(Conflict, match="--replace"):
+        generate(request(), crm=crm, truth_folder=tmp_path / "truth")
+    made = generate(
+        request(contacts=25, seed=1001), crm=crm, truth_folder=tmp_path / "truth", replace=True
+    )
+    assert (crm.counts().contacts, crm.counts().messages) == (25, made.messages)
+
+
+def test_imported_records_are_never_replaced(crm, tmp_path):
+    crm.write(simulate_crm(request()).records, source="files")
+    before = crm.counts()
+    with pytest.raises(Conflict, match="records from files"):
+        generate(request(), crm=crm, truth_folder=tmp_path / "truth", replace=True)
+    assert crm.counts() == before
+    assert not (tmp_path / "truth").exists()
+
+
+def test_the_quality_table_counts_what_is_missing(crm, tmp_path):
+    quality = generate(request(), crm=crm, truth_folder=tmp_path / "truth").quality
+    assert quality.outcomes == {"lost": 7, "open": 5, "won": 3}
+    assert set(quality.duplicates.values()) == {0}
+    cities = [m for m in quality.missing if (m.table, m.column) == ("contacts", "city")]
+    assert cities[0].rows == 30
+    assert 0 < cities[0].missing < 30
+
+
+def test_a_doubled_contact_is_counted_as_a_duplicate(crm, tmp_path):
+    records = simulate_crm(request()).records
+    doubled = replace(records, contacts=records.contacts.vstack(records.contacts.head(1)))
+    assert quality_of(doubled).duplicates["contacts"] == 1
