@@ -1,0 +1,69 @@
+"""`chatlift demo`: everything once, in one process: generate, train, test, ten best leads."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import typer
+
+from chatlift.cli import options
+from chatlift.cli.console import heading
+from chatlift.cli.generate import generated
+from chatlift.cli.lazy import new_app
+from chatlift.cli.prediction_table import table_lines
+from chatlift.cli.surroundings import Desk, desk, workspace
+from chatlift.cli.test import judged
+from chatlift.cli.train import exit_code, trained
+from chatlift.registry.workspace import Workspace
+from chatlift.simulate.request import SimulationRequest
+from chatlift.vocabulary import ModelName
+from chatlift.workflows.predict import PredictRequest, predict
+from chatlift.workflows.train import TrainRequest
+
+SHOWN_LEADS = 10
+
+app = new_app()
+
+
+@app.command()
+def demo(quiet: options.Quiet = False, log_file: options.LogTo = None) -> None:
+    """Generate a synthetic CRM, train three models, test them, list the ten best leads.
+
+    Everything lies in CHATLIFT_HOME. It can be run again: generated data is made anew, and your
+    own is never touched.
+    """
+    with desk(quiet=quiet, log_file=log_file) as at, workspace() as opened:
+        code = shown(opened, at)
+    raise typer.Exit(code)
+
+
+def shown(opened: Workspace, at: Desk) -> int:
+    """Show everything once; return the exit code of the first step that did not go well."""
+    until = at.clock()
+    generated(opened, SimulationRequest(until=until), at, replace=True)
+    code = exit_code(trained(opened, TrainRequest(), at))
+    report = judged(opened, tuple(ModelName), at, version="champion", strict=False)
+    _best_leads(opened, at, until)
+    at.console.say(_places(opened))
+    return code or (0 if report.passed else 1)
+
+
+def _best_leads(opened: Workspace, at: Desk, as_of: datetime) -> None:
+    request = PredictRequest(model=ModelName.LEAD_SCORING, top=SHOWN_LEADS)
+    report = predict(opened, request, now=max(as_of, at.clock()))
+    at.console.say([*heading(f"THE {SHOWN_LEADS} BEST LEADS"), *table_lines(report)])
+
+
+def _places(opened: Workspace) -> list[str]:
+    settings = opened.settings
+    # The address of a database may hold a password, so only a file's place is told.
+    database = settings.database_url.removeprefix("sqlite:///")
+    is_file = settings.database_url.startswith("sqlite:///")
+    return [
+        *heading("WHERE EVERYTHING LIES"),
+        f"Database: {database if is_file else 'the server that CHATLIFT_DATABASE_URL names'}",
+        f"Models: {settings.artifacts}",
+        f"Truth of the generated data: {opened.truth_folder}",
+        "Go on with: chatlift predict churn --top 5, chatlift models list, chatlift --help",
+        "(with the same CHATLIFT_HOME; for your own data take another one)",
+    ]

@@ -1,0 +1,72 @@
+"""Figures in words: names, units, intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+NAMES = {
+    "mae": "Mean Absolute Error",
+    "r2": "R2 Score",
+    "accuracy": "Accuracy",
+    "precision": "Precision",
+    "recall": "Recall",
+    "f1": "F1 Score",
+    "roc_auc": "ROC AUC",
+    "average_precision": "Average Precision",
+    "brier": "Brier Score",
+    "calibration_error": "Calibration Error",
+    "calibration_slope": "Calibration Slope",
+    "calibration_intercept": "Calibration Intercept",
+    "lift_10": "Lift in the top 10 %",
+    "lift_20": "Lift in the top 20 %",
+    "base_rate": "Base Rate",
+    "mean_score_gap": "Mean Score less Base Rate",
+}
+SHARES = frozenset({"accuracy", "precision", "recall", "base_rate"})
+NAME_WIDTH = 26
+
+
+def name_of(metric: str) -> str:
+    """Return a metric's name for people."""
+    return NAMES.get(metric, metric)
+
+
+def told_number(metric: str, value: float | None) -> str:
+    """Return a value in its unit.
+
+    Examples
+    --------
+    >>> told_number("accuracy", 0.8123), told_number("mae", 6.2), told_number("r2", None)
+    ('81.2 %', '6.20', 'not measurable')
+    """
+    if value is None:
+        return "not measurable"
+    if metric in SHARES:
+        return f"{100 * value:.1f} %"
+    return f"{value:.2f}" if metric == "mae" or metric.startswith("lift") else f"{value:.3f}"
+
+
+def told_figure(metric: str, figure: Mapping[str, Any]) -> str:
+    """Return a figure with its 95 % interval, where it has one."""
+    value = told_number(metric, figure["value"])
+    if figure["low"] is None or figure["high"] is None:
+        return value
+    low, high = told_number(metric, figure["low"]), told_number(metric, figure["high"])
+    return f"{value} (95 % interval {low.removesuffix(' %')} to {high})"
+
+
+def figure_line(metric: str, figure: Mapping[str, Any]) -> str:
+    """Return a line with name and figure."""
+    return f"  {name_of(metric):<{NAME_WIDTH}} {told_figure(metric, figure)}"
+
+
+def told_bytes(count: int) -> str:
+    """Return a size.
+
+    Examples
+    --------
+    >>> told_bytes(532_480)
+    '0.5 MB'
+    """
+    return f"{count / 1_000_000:.1f} MB"

@@ -1,0 +1,68 @@
+"""`chatlift import`: the files of a CRM export become the account's records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chatlift.cli import options
+from chatlift.cli.import_report import import_lines
+from chatlift.cli.lazy import new_app
+from chatlift.cli.reading import as_usage
+from chatlift.cli.surroundings import desk, workspace
+from chatlift.sources.mapping import SourceMapping, load_mapping
+from chatlift.sources.tables import TableFiles
+from chatlift.workflows.ingest import ingest
+
+app = new_app()
+
+TableFile = typer.Option(exists=True, dir_okay=False, help="CSV or Parquet file.")
+
+
+@app.command(name="import")
+def import_files(
+    contacts: Annotated[Path | None, TableFile] = None,
+    leads: Annotated[Path | None, TableFile] = None,
+    messages: Annotated[Path | None, TableFile] = None,
+    conversations: Annotated[Path | None, TableFile] = None,
+    facts: Annotated[Path | None, TableFile] = None,
+    mapping: Annotated[
+        Path | None,
+        typer.Option(
+            "--map",
+            exists=True,
+            dir_okay=False,
+            help="TOML or JSON: what the columns mean and since when they were known.",
+        ),
+    ] = None,
+    source: Annotated[str, typer.Option(help="Names where the files come from.")] = "files",
+    quiet: options.Quiet = False,
+    log_file: options.LogTo = None,
+) -> None:
+    """Read the files of a CRM export; the same files again change nothing.
+
+    Example: chatlift import --contacts contacts.csv --leads leads.csv --messages messages.csv
+    """
+    files = TableFiles(
+        contacts=contacts,
+        leads=leads,
+        messages=messages,
+        conversations=conversations,
+        facts=facts,
+    )
+    if not files.present():
+        raise typer.BadParameter("No file was named. Name at least one, such as --contacts FILE.")
+    with as_usage():
+        columns = load_mapping(mapping) if mapping else SourceMapping()
+    with desk(quiet=quiet, log_file=log_file) as at, workspace() as opened:
+        report = ingest(
+            files,
+            columns,
+            crm=opened.crm,
+            imported_at=at.clock(),
+            source=source,
+            report=at.report,
+        )
+        at.console.say(import_lines(report))

@@ -1,0 +1,120 @@
+"""Versions, their ledger and comparisons as lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from chatlift.cli.figures import figure_line, name_of, told_bytes, told_number
+from chatlift.cli.training_report import main_file_of
+from chatlift.learn.specs.catalogue import SPECS
+from chatlift.registry.champions import LedgerEntry
+from chatlift.registry.versions import Comparison, Version
+from chatlift.vocabulary import ModelName
+
+
+def list_lines(versions: Sequence[Version]) -> list[str]:
+    """Return one line per model: what serves, else its newest version."""
+    if not versions:
+        return ["There are no versions yet. Train some with: chatlift train"]
+    head = (
+        f"{'Model':<13}  {'Version':<8}  {'Serves':<6}  {'Created (UTC)':<16}  {'Size':>8}  Figures"
+    )
+    return [head, *(_row(versions, model) for model in ModelName if _of(versions, model))]
+
+
+def _of(versions: Sequence[Version], model: ModelName) -> list[Version]:
+    return [version for version in versions if version.model is model]
+
+
+def _row(versions: Sequence[Version], model: ModelName) -> str:
+    found = _of(versions, model)
+    shown = next((version for version in found if version.is_champion), found[0])
+    return f"{model:<13}  {version_row(shown)}"
+
+
+def version_row(version: Version) -> str:
+    """Return number, role, age, size and figures of a version."""
+    return (
+        f"{'v' + str(version.number):<8}  {'yes' if version.is_champion else 'no':<6}  "
+        f"{version.created_at:%Y-%m-%d %H:%M}  {told_bytes(version.size_bytes):>8}  "
+        f"{told_metrics(version)}"
+    )
+
+
+def told_metrics(version: Version) -> str:
+    """Return the headline figures of a version in a line."""
+    names = [*SPECS[version.model].headline_metrics, "roc_auc"]
+    metrics = version.metrics
+    return ", ".join(f"{name_of(n)} {told_number(n, metrics[n])}" for n in names if n in metrics)
+
+
+def model_lines(
+    model: ModelName, versions: Sequence[Version], ledger: Sequence[LedgerEntry]
+) -> list[str]:
+    """Return all versions of a model and who served when."""
+    lines = [f"{model}: {SPECS[model].question}"]
+    lines += [version_row(version) for version in versions] or ["There are no versions."]
+    lines += ["", "Who served when (UTC)"] if ledger else []
+    return [*lines, *(_entry(entry) for entry in ledger)]
+
+
+def _entry(entry: LedgerEntry) -> str:
+    before = "none" if entry.from_number is None else f"v{entry.from_number}"
+    after = "none" if entry.to_number is None else f"v{entry.to_number}"
+    return (
+        f"  {entry.changed_at:%Y-%m-%d %H:%M:%S}  {entry.kind:<8}  {before} -> {after}  "
+        f"by {entry.decided_by}: {entry.reason or 'no reason given'}"
+    )
+
+
+def version_lines(version: Version) -> list[str]:
+    """Return all that is known of one version."""
+    figures: dict[str, Any] = version.evaluation["figures"]
+    return [
+        f"{version.model} v{version.number}, {'serves' if version.is_champion else 'not serving'}",
+        f"Created: {version.created_at:%Y-%m-%d %H:%M} UTC by run {version.run_id}",
+        f"Main file: {main_file_of(version.model, version)}",
+        f"Size: {told_bytes(version.size_bytes)}; manifest SHA-256 {version.manifest_sha256}",
+        f"Measured {version.evaluation['basis_words']}",
+        *(figure_line(name, figure) for name, figure in figures.items()),
+        f"Gate verdict: {version.verdict}",
+        *(_check(check) for check in version.gate["checks"]),
+    ]
+
+
+def _check(check: dict[str, Any]) -> str:
+    return f"  {'ok ' if check['passed'] else 'NO '} {check['sentence']}"
+
+
+def comparison_lines(found: Comparison) -> list[str]:
+    """Return two versions side by side."""
+    first, second = found.first, found.second
+    lines = [f"{first.model:<26} {'v' + str(first.number):>14} {'v' + str(second.number):>14}"]
+    for name, (one, two) in found.metrics.items():
+        lines.append(
+            f"{name_of(name):<26} {told_number(name, one):>14} {told_number(name, two):>14}"
+        )
+    same = "the same data" if first.data_fingerprint == second.data_fingerprint else "other data"
+    recipe = "recipe" if first.recipe_fingerprint == second.recipe_fingerprint else "another recipe"
+    told = f"the same {recipe}" if recipe == "recipe" else recipe
+    return [*lines, f"They were trained on {same} with {told}."]
+
+
+def to_json(versions: Iterable[Version]) -> list[dict[str, Any]]:
+    """Return versions as plain values for programs."""
+    return [
+        {
+            "model": version.model,
+            "version": version.number,
+            "serves": version.is_champion,
+            "filename": SPECS[version.model].main_file,
+            "folder": version.folder,
+            "size_bytes": version.size_bytes,
+            "created_at": version.created_at,
+            "run_id": version.run_id,
+            "verdict": version.verdict,
+            "metrics": version.metrics,
+        }
+        for version in versions
+    ]

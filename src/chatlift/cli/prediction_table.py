@@ -1,0 +1,171 @@
+"""Predictions as people and programs read them: pure functions from a report to text."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from chatlift.learn.explain import Reason
+from chatlift.learn.specs.catalogue import SPECS
+from chatlift.vocabulary import ModelName
+from chatlift.workflows.predict import Prediction, PredictReport
+
+SCORE_WORDS = {
+    ModelName.LEAD_SCORING: "Score",
+    ModelName.CHURN: "Risk",
+    ModelName.ENGAGEMENT: "Chance",
+}
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+CSV_COLUMNS = (
+    "id",
+    "state",
+    "score",
+    "probability",
+    "band",
+    "trend",
+    "recommendation",
+    "reasons_for",
+    "reasons_against",
+    "model_version",
+    "as_of",
+)
+
+
+def table_lines(report: PredictReport) -> list[str]:
+    """Return the answers as lines for a person, with all that has to be said about them."""
+    spec = SPECS[report.model]
+    lines = [
+        f"{spec.question} {report.model} v{report.version_number}, "
+        f"as of {report.as_of:%Y-%m-%d %H:%M} UTC",
+        *_notes(report),
+        *_answers(report.model, report.predictions),
+    ]
+    if report.past_horizon:
+        lines += ["", f"Open past their {spec.entity}'s horizon, so no longer what was learned:"]
+        lines += _answers(report.model, report.past_horizon)
+    if not report.predictions and not report.past_horizon:
+        lines.append(f"No {spec.entity} can be scored at this instant.")
+    return lines
+
+
+def _notes(report: PredictReport) -> list[str]:
+    high = SPECS[report.model].bands.high
+    notes = [f"Warning: {warning}" for warning in report.warnings]
+    if report.is_stale:
+        notes.append(
+            "Note: the data ends there, more than a day ago; the answers hold for that instant. "
+            "Import newer data for today's."
+        )
+    if report.in_hindsight:
+        notes.append("Note: in hindsight: this version has seen later outcomes.")
+    if report.predictions and not report.has_high:
+        notes.append(f"Note: nothing reaches the highest band ({high}).")
+    notes += [f"Note: no score for {name}: {why}." for name, why in report.not_scored.items()]
+    return notes
+
+
+def _answers(model: ModelName, predictions: Sequence[Prediction]) -> list[str]:
+    if not predictions:
+        return []
+    entity = SPECS[model].entity.capitalize()
+    width = max(len(entity), *(len(prediction.external_id) for prediction in predictions))
+    head = f"{'#':>3}  {entity:<{width}}  {SCORE_WORDS[model]:>6}  {'Band':<6}  {'Trend':<15}  "
+    lines = ["", head + "Recommendation"]
+    for place, prediction in enumerate(predictions, 1):
+        lines += [_row(place, prediction, width), *_reasons(prediction.answer.reasons)]
+    return lines
+
+
+def _row(place: int, prediction: Prediction, width: int) -> str:
+    answer = prediction.answer
+    return (
+        f"{place:>3}  {prediction.external_id:<{width}}  {answer.score:>6.1f}  {answer.band:<6}  "
+        f"{answer.trend.replace('_', ' '):<15}  {answer.recommendation}"
+    )
+
+
+def _reasons(reasons: Iterable[Reason]) -> list[str]:
+    told = {sign: words_of(reasons, raises=raises) for sign, raises in (("+", True), ("-", False))}
+    return [f"       {sign} {'; '.join(words)}" for sign, words in told.items() if words]
+
+
+def words_of(reasons: Iterable[Reason], *, raises: bool) -> list[str]:
+    """Return the words of the reasons that raise a score, or lower it."""
+    return [reason.words for reason in reasons if reason.raises is raises]
+
+
+def csv_text(report: PredictReport) -> str:
+    """Return one row per answer; a cell that a spreadsheet would run as a formula is quoted."""
+    told = io.StringIO()
+    writer = csv.writer(told, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    for prediction in (*report.predictions, *report.past_horizon):
+        writer.writerow([harmless(cell) for cell in _cells(report, prediction)])
+    return told.getvalue()
+
+
+def _cells(report: PredictReport, prediction: Prediction) -> list[str | float]:
+    answer = prediction.answer
+    return [
+        prediction.external_id,
+        answer.state,
+        answer.score,
+        round(answer.probability, 6),
+        answer.band,
+        answer.trend,
+        answer.recommendation,
+        "; ".join(words_of(answer.reasons, raises=True)),
+        "; ".join(words_of(answer.reasons, raises=False)),
+        report.version_number,
+        answer.as_of.isoformat(),
+    ]
+
+
+def harmless(cell: str | float) -> str | float:
+    """Return a cell that no spreadsheet takes for a formula.
+
+    Examples
+    --------
+    >>> harmless("=1+1"), harmless(-0.5)
+    ("'=1+1", -0.5)
+    """
+    if isinstance(cell, str) and cell.startswith(FORMULA_STARTS):
+        return f"'{cell}"
+    return cell
+
+
+def to_json(report: PredictReport) -> dict[str, Any]:
+    """Return the report as plain values for programs."""
+    return {
+        "model": report.model,
+        "model_version": report.version_number,
+        "as_of": report.as_of,
+        "in_hindsight": report.in_hindsight,
+        "is_stale": report.is_stale,
+        "has_high": report.has_high,
+        "warnings": report.warnings,
+        "predictions": [_to_json(report, prediction) for prediction in report.predictions],
+        "past_horizon": [_to_json(report, prediction) for prediction in report.past_horizon],
+        "not_scored": report.not_scored,
+    }
+
+
+def _to_json(report: PredictReport, prediction: Prediction) -> dict[str, Any]:
+    answer = prediction.answer
+    return {
+        "id": prediction.external_id,
+        "number": answer.entity_id,
+        "state": answer.state,
+        "score": answer.score,
+        "probability": answer.probability,
+        "interval": None,
+        "band": answer.band,
+        "trend": answer.trend,
+        "reasons": [asdict(reason) for reason in answer.reasons],
+        "recommendation": answer.recommendation,
+        "model_version": report.version_number,
+        "as_of": answer.as_of,
+    }

@@ -1,0 +1,170 @@
+"""Reading what a person typed: model names, instants, hyperparameters.
+
+What cannot be understood ends the command as wrong usage (exit code 2), before anything runs.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import typer
+
+from chatlift.errors import InvalidInput
+from chatlift.learn.specs.catalogue import SPECS
+from chatlift.vocabulary import ModelName, parse_models
+
+Parameters = dict[ModelName, dict[str, float]]
+
+
+@contextmanager
+def as_usage() -> Iterator[None]:
+    """Turn `InvalidInput` into wrong usage."""
+    try:
+        yield
+    except InvalidInput as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def models_named(name: str) -> tuple[ModelName, ...]:
+    """Return the models that a name stands for; raises `BadParameter` for any other word."""
+    with as_usage():
+        return parse_models(name)
+
+
+def model_named(name: str) -> ModelName:
+    """Return the one model of that name; `all` will not do."""
+    models = models_named(name)
+    if len(models) > 1:
+        raise typer.BadParameter(f"Name one model: {', '.join(ModelName)}.")
+    return models[0]
+
+
+def parse_instant(text: str) -> datetime:
+    """Return a date (its first moment) or an instant; naive where no zone is given.
+
+    Raises
+    ------
+    BadParameter
+        If it is neither.
+
+    Examples
+    --------
+    >>> parse_instant("2026-03-01").isoformat()
+    '2026-03-01T00:00:00'
+    """
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"{text!r} is no date or instant. Write 2026-03-01, 2026-03-01T15:00 or "
+            "2026-03-01T15:00+01:00."
+        ) from error
+
+
+def in_zone(instant: datetime, zone: str) -> datetime:
+    """Return the instant, read in an IANA zone where it carries none."""
+    return instant if instant.tzinfo else instant.replace(tzinfo=ZoneInfo(zone))
+
+
+def chosen_parameters(
+    models: Sequence[ModelName], settings: Sequence[str], file: Path | None
+) -> Parameters:
+    """Return the hyperparameters that were set, checked; `settings` win over the file.
+
+    Parameters
+    ----------
+    settings
+        `name=value` for every model that has it, or `model.name=value` for one.
+    file
+        JSON or TOML: `{model: {name: value}}`.
+
+    Raises
+    ------
+    BadParameter
+        If a model, name or value cannot be used; the text names what there is.
+    """
+    chosen = _from_file(file) if file else {}
+    for setting in settings:
+        for model, name, value in _from_words(models, setting):
+            chosen.setdefault(model, {})[name] = value
+    _refuse_untrained(models, chosen)
+    with as_usage():
+        for model, values in chosen.items():
+            SPECS[model].parameters(values)
+    return chosen
+
+
+def _from_words(
+    models: Sequence[ModelName], setting: str
+) -> Iterator[tuple[ModelName, str, float]]:
+    key, sign, text = setting.partition("=")
+    if not sign:
+        raise typer.BadParameter(f"--set {setting}: write name=value, such as max_depth=3.")
+    value = _number(setting, text)
+    named, dot, name = key.strip().rpartition(".")
+    if dot:
+        yield model_named(named), name, value
+        return
+    having = [model for model in models if name in _names(model)]
+    if not having:
+        raise typer.BadParameter(f"--set {setting}: no such hyperparameter. {_known(models)}")
+    for model in having:
+        yield model, name, value
+
+
+def _number(setting: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"--set {setting}: {text!r} is no number.") from error
+
+
+def _names(model: ModelName) -> list[str]:
+    return [parameter.name for parameter in SPECS[model].hyperparameters]
+
+
+def _known(models: Sequence[ModelName]) -> str:
+    return " ".join(f"{model} has: {', '.join(_names(model))}." for model in models)
+
+
+def _from_file(file: Path) -> Parameters:
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+        raw = json.loads(text) if file.suffix.lower() == ".json" else tomllib.loads(text)
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(
+            f"--params {file.name} cannot be read ({type(error).__name__}). Write it as TOML, or "
+            "as JSON with the ending .json, in UTF-8."
+        ) from error
+    if not _is_table_of_numbers(raw):
+        raise typer.BadParameter(
+            f"--params {file.name} does not hold a table of numbers per model, such as "
+            '{"churn": {"trees": 200}}.'
+        )
+    return {
+        model_named(model): {name: float(value) for name, value in values.items()}
+        for model, values in raw.items()
+    }
+
+
+def _is_table_of_numbers(raw: Any) -> bool:
+    return isinstance(raw, Mapping) and all(
+        isinstance(values, Mapping)
+        and all(isinstance(v, int | float) and not isinstance(v, bool) for v in values.values())
+        for values in raw.values()
+    )
+
+
+def _refuse_untrained(models: Sequence[ModelName], chosen: Parameters) -> None:
+    for model in chosen:
+        if model not in models:
+            raise typer.BadParameter(
+                f"Hyperparameters were set for {model}, which this command does not train."
+            )

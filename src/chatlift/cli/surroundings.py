@@ -1,0 +1,110 @@
+"""What the process stands in: environment, clock, terminal. Only here are they looked at."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TextIO
+
+from chatlift.cli.console import Console
+from chatlift.cli.log_file import open_log
+from chatlift.cli.progress import CREATED, told_progress
+from chatlift.registry.workspace import Workspace, open_workspace
+from chatlift.settings import Settings
+from chatlift.vocabulary import Progress, ReportProgress
+
+
+def clock() -> datetime:
+    """Return the present instant, UTC."""
+    return datetime.now(UTC)
+
+
+def settings() -> Settings:
+    """Read the `CHATLIFT_*` variables; data lies in the user's own data folder by default."""
+    return Settings.from_environment(
+        os.environ, default_home=default_home(os.environ, sys.platform)
+    )
+
+
+def default_home(environ: Mapping[str, str], system: str) -> Path:
+    """Return where the data lies if CHATLIFT_HOME does not say.
+
+    Examples
+    --------
+    >>> default_home({"XDG_DATA_HOME": "/data"}, "linux").as_posix()
+    '/data/chatlift'
+    """
+    if system == "win32" and environ.get("LOCALAPPDATA"):
+        return Path(environ["LOCALAPPDATA"]) / "chatlift"
+    if environ.get("XDG_DATA_HOME"):
+        return Path(environ["XDG_DATA_HOME"]) / "chatlift"
+    return Path.home() / ".chatlift"
+
+
+def is_live(stream: TextIO, environ: Mapping[str, str]) -> bool:
+    """Tell whether a stream is a terminal that may be coloured and redrawn."""
+    wants_plain = bool(environ.get("NO_COLOR")) or environ.get("TERM") == "dumb"
+    return stream.isatty() and not wants_plain
+
+
+@contextmanager
+def workspace() -> Iterator[Workspace]:
+    """Open the account that the settings name."""
+    with open_workspace(settings()) as opened:
+        yield opened
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """What a command speaks through."""
+
+    console: Console
+    report: ReportProgress
+    clock: Callable[[], datetime]
+
+
+@contextmanager
+def desk(
+    *, quiet: bool = False, as_json: bool = False, log_file: Path | None = None
+) -> Iterator[Desk]:
+    """Set up console, progress and log file for one command.
+
+    Parameters
+    ----------
+    quiet
+        No progress.
+    as_json
+        Nothing on stdout but what the command itself prints at the end; no progress.
+    log_file
+        Takes all that is said, also with `as_json`.
+    """
+    with open_log(log_file, clock) as listeners:
+        console = Console(
+            stream=None if as_json else sys.stdout,
+            is_colourful=is_live(sys.stdout, os.environ),
+            listeners=listeners,
+        )
+        with told_progress(
+            sys.stderr,
+            live=is_live(sys.stderr, os.environ),
+            quiet=quiet or as_json,
+            clock=clock,
+        ) as shown:
+            yield Desk(console=console, report=_split(console, shown), clock=clock)
+
+
+def _split(console: Console, shown: ReportProgress) -> ReportProgress:
+    """Return a report that says results on the console and shows the rest as progress."""
+
+    def told(step: Progress) -> None:
+        if step.phase == CREATED:
+            console.say(step.message)
+        else:
+            shown(step)
+
+    return told

@@ -1,0 +1,109 @@
+"""`chatlift train`: train, judge and, if the gate agrees, promote."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chatlift.cli import options
+from chatlift.cli.json_text import json_text
+from chatlift.cli.lazy import new_app
+from chatlift.cli.reading import as_usage, chosen_parameters, models_named
+from chatlift.cli.surroundings import Desk, desk, workspace
+from chatlift.cli.training_report import error_lines, model_report, opening, summary, to_json
+from chatlift.registry.workspace import Workspace
+from chatlift.vocabulary import Verdict
+from chatlift.workflows.train import TrainReport, TrainRequest
+from chatlift.workflows.train import train as run_training
+
+FAILED = 1
+NOT_READY = 3
+REFUSED = 4
+
+app = new_app()
+
+
+@app.command()
+def train(
+    model: options.Models = "all",
+    test_size: Annotated[
+        float, typer.Option(help="Share of the newest examples held out, 0.05 to 0.5.")
+    ] = 0.2,
+    cv_folds: Annotated[int, typer.Option(help="Folds, 2 to 10.")] = 5,
+    seed: Annotated[int, typer.Option(help="The same data and seed give the same model.")] = 0,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="A hyperparameter: max_depth=3, churn.trees=200."
+        ),
+    ] = None,
+    params: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="Hyperparameters by model, as TOML or JSON."
+        ),
+    ] = None,
+    accept_column: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Vouch for a column that seems to know the outcome."),
+    ] = None,
+    require_targets: Annotated[
+        bool, typer.Option("--require-targets", help="Refuse a version that misses a target.")
+    ] = False,
+    no_promote: Annotated[
+        bool, typer.Option("--no-promote", help="Register and judge; leave what serves alone.")
+    ] = False,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    log_file: options.LogTo = None,
+) -> None:
+    """Train one model or all three, judge them on rows they have not seen, promote the good ones.
+
+    Ends with 0 if every model was promoted or kept for want of evidence, 4 if the gate refused
+    one, 3 if none had enough data, 1 if one failed. Ctrl-C stops cleanly: what serves is untouched.
+
+    Example: chatlift train churn --set trees=200
+    """
+    models = models_named(model)
+    with as_usage():
+        request = TrainRequest(
+            models=models,
+            requested_model=model if model == "all" else models[0],
+            test_size=test_size,
+            cv_folds=cv_folds,
+            seed=seed,
+            parameters=chosen_parameters(models, settings or [], params),
+            require_targets=require_targets,
+            promote=not no_promote,
+            accepted_columns=frozenset(accept_column or ()),
+        )
+    with desk(quiet=quiet, as_json=as_json, log_file=log_file) as at, workspace() as opened:
+        report = trained(opened, request, at)
+    if as_json:
+        sys.stdout.write(json_text(to_json(report)) + "\n")
+    raise typer.Exit(exit_code(report))
+
+
+def trained(opened: Workspace, request: TrainRequest, at: Desk) -> TrainReport:
+    """Train and tell the report."""
+    at.console.say(opening(request))
+    report = run_training(opened, request, clock=at.clock, report=at.report)
+    for outcome in report.outcomes:
+        at.console.say(model_report(outcome))
+        at.console.note(error_lines(outcome))
+    at.console.say(summary(report))
+    return report
+
+
+def exit_code(report: TrainReport) -> int:
+    """Return how the command ends: the worst of the models, too little data only if all lack it."""
+    statuses = [outcome.status for outcome in report.outcomes]
+    verdicts = [outcome.decision.verdict for outcome in report.outcomes if outcome.decision]
+    if "failed" in statuses:
+        return FAILED
+    if Verdict.REFUSE in verdicts:
+        return REFUSED
+    return NOT_READY if not verdicts else 0
