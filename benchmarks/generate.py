@@ -9,7 +9,8 @@ import sys
 import time
 from datetime import UTC, datetime
 
-from chatlift.simulate import SimulationRequest, simulate_crm
+from chatlift.simulate.crm import simulate_crm
+from chatlift.simulate.request import SimulationRequest
 from chatlift.vocabulary import Progress
 
 UNTIL = datetime(2026, 1, 5, tzinfo=UTC)

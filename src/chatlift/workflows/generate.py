@@ -14,7 +14,7 @@ from chatlift.records import Records
 from chatlift.simulate.crm import simulate_crm
 from chatlift.simulate.quality import Quality, quality_of
 from chatlift.simulate.request import SimulationRequest
-from chatlift.simulate.truth_files import load_truth, save_truth
+from chatlift.simulate.truth_files import save_truth
 from chatlift.store.crm import Crm
 from chatlift.store.outcomes import WriteCounts
 from chatlift.vocabulary import LeadOutcome, Progress, ReportProgress, no_progress
@@ -23,8 +23,6 @@ SIMULATED = "simulated"
 """The source of generated records."""
 SIMULATED_SHARE = 0.3
 """Share of the whole work that is done when the records are made but not yet written."""
-
-__all__ = ["SIMULATED", "GenerateResult", "generate", "load_truth"]
 
 
 @dataclass(frozen=True, kw_only=True)

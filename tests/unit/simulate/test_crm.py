@@ -7,8 +7,9 @@ import polars as pl
 import pytest
 
 from chatlift.records import CONTACTS, CONVERSATIONS, FACTS, LEADS, MESSAGES
-from chatlift.simulate import Difficulty, SimulationRequest, simulate_crm
+from chatlift.simulate.crm import simulate_crm
 from chatlift.simulate.grammar import POOL, compose_pools
+from chatlift.simulate.request import Difficulty, SimulationRequest
 from chatlift.vocabulary import Progress
 
 UNTIL = datetime(2026, 3, 4, 10, 37, tzinfo=UTC)

@@ -1,12 +1,16 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import polars as pl
 import pytest
 
 from chatlift.errors import Conflict
-from chatlift.simulate import SimulationRequest, simulate_crm
+from chatlift.learn.specs.catalogue import SPECS
+from chatlift.simulate.crm import simulate_crm
 from chatlift.simulate.quality import quality_of
-from chatlift.simulate.truth_files import load_truth
+from chatlift.simulate.request import SimulationRequest
+from chatlift.simulate.truth_files import load_truth, truth_by_entity
+from chatlift.vocabulary import ModelName
 from chatlift.workflows.generate import SIMULATED, generate
 
 UNTIL = datetime(2026, 3, 4, 10, tzinfo=UTC)
@@ -82,3 +86,15 @@ def test_a_doubled_contact_is_counted_as_a_duplicate(crm, tmp_path):
     records = simulate_crm(request()).records
     doubled = replace(records, contacts=records.contacts.vstack(records.contacts.head(1)))
     assert quality_of(doubled).duplicates["contacts"] == 1
+
+
+@pytest.mark.parametrize("model", list(ModelName))
+def test_every_mature_example_finds_its_true_probability(crm, tmp_path, model):
+    generate(request(), crm=crm, truth_folder=tmp_path / "truth")
+    history = crm.read_history()
+    spec = SPECS[model]
+    mature = spec.examples(history, spec.spans).filter(pl.col("label").is_not_null())
+    truth = truth_by_entity(load_truth(tmp_path / "truth"), model, history)
+    keys = ["entity_id"] if model is ModelName.LEAD_SCORING else ["entity_id", "cutoff"]
+    assert mature.height > 20
+    assert mature.join(truth, on=keys, how="anti").is_empty()
