@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 Models = Annotated[
-    str, typer.Argument(metavar="[MODEL]", help="all, lead_scoring, churn or engagement.")
+    str, typer.Argument(metavar="MODEL", help="all, lead_scoring, churn or engagement.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress; only the report.")]
 AsJson = Annotated[
