@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, select, update
 
+from chatlift.errors import NotFound
 from chatlift.store.bulk import insert_new, table_of
 from chatlift.store.database import Database
 from chatlift.store.tables import AccountRow
@@ -41,6 +42,26 @@ def ensure_account(database: Database, name: str, *, time_zone: str) -> Account:
     if found is None:
         raise RuntimeError(f"The account {name!r} was written and is not there.")
     return found
+
+
+def save_settings(database: Database, account_id: int, settings: Mapping[str, Any]) -> None:
+    """Put an account's own choices in place of those it had.
+
+    An `Account` read before keeps the old ones; open the workspace again to see the new.
+
+    Raises
+    ------
+    NotFound
+        If there is no such account.
+    """
+    statement = (
+        update(table_of(AccountRow))
+        .where(AccountRow.account_id == account_id)
+        .values(settings=dict(settings))
+    )
+    with database.write() as connection:
+        if not connection.execute(statement).rowcount:
+            raise NotFound(f"No account has the number {account_id}; settings were not saved.")
 
 
 def _find(connection: Connection, name: str) -> Account | None:
