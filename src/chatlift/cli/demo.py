@@ -30,7 +30,7 @@ def demo(quiet: options.Quiet = False, log_file: options.LogTo = None) -> None:
     """Generate a synthetic CRM, train three models, test them, list the ten best leads.
 
     Everything lies in CHATLIFT_HOME. It can be run again: generated data is made anew, and your
-    own is never touched.
+    own is never touched. Versions of an earlier demo are deleted.
     """
     with desk(quiet=quiet, log_file=log_file) as at, workspace() as opened:
         code = shown(opened, at)
@@ -41,11 +41,20 @@ def shown(opened: Workspace, at: Desk) -> int:
     """Show everything once; return the exit code of the first step that did not go well."""
     until = at.clock()
     generated(opened, SimulationRequest(until=until), at, replace=True)
+    _forget_old_versions(opened, at)
     code = exit_code(trained(opened, TrainRequest(), at))
     report = judged(opened, tuple(ModelName), at, version="champion", strict=False)
     _best_leads(opened, at, until)
     at.console.say(_places(opened))
     return code or (0 if report.passed else 1)
+
+
+def _forget_old_versions(opened: Workspace, at: Desk) -> None:
+    """Delete the versions of an earlier demo: the records they were judged on are gone."""
+    for model in ModelName:
+        gone = opened.versions.delete_model(model, by="demo", now=at.clock(), force=True)
+        if gone:
+            at.console.say(f"Deleted {len(gone)} versions of {model} from an earlier demo")
 
 
 def _best_leads(opened: Workspace, at: Desk, as_of: datetime) -> None:

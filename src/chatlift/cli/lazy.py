@@ -24,6 +24,14 @@ class Door:
     help: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Invocation:
+    """What was asked for before the command's name; a command finds it as `ctx.obj`."""
+
+    debug: bool = False
+    """Show on the screen where errors arose."""
+
+
 def new_app(*, help_text: str | None = None) -> typer.Typer:
     """Return an app in the common style: plain help, and errors left to the entry point."""
     return typer.Typer(
@@ -53,6 +61,7 @@ class LazyGroup(TyperGroup):
             return None
         command = typer.main.get_command(import_module(door.module).app)
         command.name = cmd_name
+        command.short_help = door.help
         return command
 
     def format_commands(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]

@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from chatlift.cli.console import mend_streams
-from chatlift.cli.lazy import Door, LazyGroup
+from chatlift.cli.lazy import Door, Invocation, LazyGroup
 from chatlift.errors import Cancelled, ChatliftError, ErrorKind
 
 STOPPED = 130
@@ -89,11 +89,12 @@ def _tell_version(asked: bool) -> None:
 
 @app.callback()
 def chatlift(
+    ctx: typer.Context,
     _version: Annotated[
         bool,
         typer.Option("--version", callback=_tell_version, is_eager=True, help="Tell the version."),
     ] = False,
-    _debug: Annotated[
+    debug: Annotated[
         bool,
         typer.Option(DEBUG, help="Tell where an error arose; works behind any command too."),
     ] = False,
@@ -103,6 +104,7 @@ def chatlift(
     Data lies in the folder CHATLIFT_HOME (by default in your own data folder). Try it:
     chatlift demo
     """
+    ctx.obj = Invocation(debug=debug)
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import typer
 
 from chatlift.cli import options
 from chatlift.cli.json_text import json_text
-from chatlift.cli.lazy import new_app
+from chatlift.cli.lazy import Invocation, new_app
 from chatlift.cli.reading import as_usage, chosen_parameters, models_named
 from chatlift.cli.surroundings import Desk, desk, workspace
 from chatlift.cli.training_report import error_lines, model_report, opening, summary, to_json
@@ -28,6 +28,7 @@ app = new_app()
 
 @app.command()
 def train(
+    ctx: typer.Context,
     model: options.Models = "all",
     test_size: Annotated[
         float, typer.Option(help="Share of the newest examples held out, 0.05 to 0.5.")
@@ -80,20 +81,24 @@ def train(
             promote=not no_promote,
             accepted_columns=frozenset(accept_column or ()),
         )
+    debug = ctx.ensure_object(Invocation).debug
     with desk(quiet=quiet, as_json=as_json, log_file=log_file) as at, workspace() as opened:
-        report = trained(opened, request, at)
+        report = trained(opened, request, at, debug=debug)
     if as_json:
         sys.stdout.write(json_text(to_json(report)) + "\n")
     raise typer.Exit(exit_code(report))
 
 
-def trained(opened: Workspace, request: TrainRequest, at: Desk) -> TrainReport:
-    """Train and tell the report."""
+def trained(
+    opened: Workspace, request: TrainRequest, at: Desk, *, debug: bool = False
+) -> TrainReport:
+    """Train and tell the report; the log, or with `debug` the screen, tells where it broke."""
+    tell_frames = at.console.say if debug else at.console.note
     at.console.say(opening(request))
     report = run_training(opened, request, clock=at.clock, report=at.report)
     for outcome in report.outcomes:
         at.console.say(model_report(outcome))
-        at.console.note(error_lines(outcome))
+        tell_frames(error_lines(outcome))
     at.console.say(summary(report))
     return report
 

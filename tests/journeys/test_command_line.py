@@ -1,0 +1,245 @@
+"""The main job as a person does it: the command in a process of its own, in an empty home.
+
+The tests of this file walk one path, in order: each finds what the ones before it left.
+"""
+
+import csv
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CHATLIFT = [sys.executable, "-m", "chatlift"]
+QUICK = ["--cv-folds", "2"]
+
+
+@dataclass(frozen=True)
+class Home:
+    """An installation's data folder, and the command that works in it."""
+
+    folder: Path
+
+    def environment(self, **changes: str) -> dict[str, str]:
+        kept = {name: text for name, text in os.environ.items() if not name.startswith("CHATLIFT_")}
+        fixed = {
+            "CHATLIFT_HOME": str(self.folder),
+            "OMP_WAIT_POLICY": "passive",
+            "PYTHONPATH": str(ROOT / "src"),
+            "PYTHONIOENCODING": "utf-8",
+        }
+        return kept | fixed | changes
+
+    def run(
+        self, *arguments: str, command: list[str] = CHATLIFT, **changes: str
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run a command to its end; what it prints is read as its encoding says."""
+        environment = self.environment(**changes)
+        return subprocess.run(  # noqa: S603 - this interpreter, fixed words
+            [*command, *arguments],
+            env=environment,
+            cwd=ROOT,
+            capture_output=True,
+            encoding=environment["PYTHONIOENCODING"],
+            timeout=240,
+            check=False,
+        )
+
+    def told(self, *arguments: str) -> str:
+        """Run a command that has to succeed and return what it printed."""
+        done = self.run(*arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def json(self, *arguments: str) -> Any:
+        return json.loads(self.told(*arguments))
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home with a synthetic CRM and one version of engagement."""
+    made = Home(tmp_path_factory.mktemp("home"))
+    generated = made.told("generate", "--until", "2026-03-01")
+    assert "Created 120 leads (36 converted, 84 not converted)" in generated
+    assert "Created 30 open leads" in generated
+    assert "easy by design" in generated
+    trained = made.told("train", "engagement", *QUICK, "--log-file", str(made.folder / "log.txt"))
+    assert "TRAINING ENGAGEMENT MODEL" in trained
+    assert "Model Performance" in trained
+    return made
+
+
+@pytest.fixture
+def copied(home: Home, tmp_path: Path) -> Iterator[Home]:
+    """The same home, to be changed at will."""
+    shutil.copytree(home.folder, tmp_path / "home")
+    yield Home(tmp_path / "home")
+    shutil.rmtree(tmp_path / "home")
+
+
+def test_a_pipe_gets_plain_text_and_the_log_the_same_lines(home: Home) -> None:
+    told = home.told("models", "list")
+    assert "\x1b" not in told
+    log = (home.folder / "log.txt").read_text(encoding="utf-8")
+    assert "TRAINING ENGAGEMENT MODEL" in log
+    assert "Training complete" in log
+    assert log[:5] == "2026-"[:5] or log[4] == "-"
+
+
+def test_what_was_trained_passes_its_tests(home: Home) -> None:
+    told = home.told("test", "engagement_prediction")
+    assert "Contact #1 (ID: " in told
+    assert "Average Score: " in told
+    assert "Predictions: 5/5" in told
+    assert "TESTING SUMMARY" in told
+    assert "Passed: 1/1 models" in told
+
+
+def test_predictions_for_people_and_programs_agree(home: Home) -> None:
+    table = home.told("predict", "engagement", "--top", "3")
+    found = home.json("predict", "engagement", "--top", "3", "--format", "json")
+    rows = list(
+        csv.DictReader(
+            io.StringIO(home.told("predict", "engagement", "--top", "3", "--format", "csv"))
+        )
+    )
+    ids = [answer["id"] for answer in found["predictions"]]
+    assert [row["id"] for row in rows] == ids
+    assert all(name in table for name in ids)
+    assert "the data ends there" in table
+
+
+def test_what_would_have_been_said_then_is_marked_as_hindsight(home: Home) -> None:
+    told = home.told("predict", "engagement", "--top", "1", "--as-of", "2026-02-01")
+    assert "as of 2026-02-01 00:00 UTC" in told
+    assert "in hindsight" in told
+
+
+def test_a_second_version_can_be_compared_rolled_back_and_deleted(copied: Home) -> None:
+    report = copied.json("train", "engagement", *QUICK, "--no-promote", "--json")
+    (model,) = report["models"]
+    assert (model["version"], model["serves"]) == (2, False)
+    assert "v2" in copied.told("models", "compare", "engagement", "1", "2")
+    copied.told("models", "promote", "engagement", "2", "--reason", "looked at by hand")
+    assert "v1 serves now" in copied.told("models", "rollback", "engagement")
+    assert "looked at by hand" in copied.told("models", "show", "engagement")
+    copied.told("models", "delete", "engagement", "--version", "2")
+    kept = copied.run("models", "delete", "engagement")
+    assert (kept.returncode, "--force" in kept.stderr) == (1, True)
+    copied.told("models", "delete", "engagement", "--force")
+    assert copied.run("predict", "engagement").returncode == 3
+
+
+def test_rollback_reaches_past_a_damaged_version(copied: Home) -> None:
+    model = copied.json("train", "engagement", *QUICK, "--no-promote", "--json")["models"][0]
+    copied.told("models", "promote", "engagement", "2", "--reason", "to be damaged")
+    Path(model["saved"]).write_bytes(b"\x80\x04.")
+    damaged = copied.run("test", "engagement")
+    assert damaged.returncode == 1
+    assert "FAIL" in damaged.stdout
+    assert "Version 1" in copied.told("predict", "engagement", "--top", "1")
+
+
+def test_a_refusal_by_the_gate_has_its_own_exit_code(copied: Home) -> None:
+    # A forest of stumps that see next to nothing cannot reach the targets.
+    refused = copied.run(
+        "train", "engagement", *QUICK, "--require-targets",
+        "--set", "l2=10000", "--set", "text_strength=0",
+    )  # fmt: skip
+    assert refused.returncode in {0, 4}, refused.stderr
+    assert ("REFUSED" in refused.stdout) == (refused.returncode == 4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["train", "weather"], 2, "Choose one of: all, lead_scoring"),
+        (["train", "--set", "depth=3"], 2, "lead_scoring has: trees"),
+        (["train", "--test-size", "0.9"], 2, "0.05 to 0.5"),
+        (["predict", "engagement", "--as-of", "soon"], 2, "is no date or instant"),
+        (["predict", "engagement", "--as-of", "2999-01-01"], 3, "lies in the future"),
+        (["predict", "engagement", "--version", "9"], 2, "the newest is 1"),
+        (["predict", "engagement", "--id", "nobody"], 2, "has the id 'nobody'"),
+        (["predict", "lead_scoring"], 3, "Train one with"),
+        (["models", "promote", "churn", "1"], 2, "there is none yet"),
+        (["generate"], 1, "--replace"),
+        (["import", "--contacts", "nowhere.csv"], 2, "nowhere.csv"),
+        (["import"], 2, "Name at least one"),
+        (["runs", "show", "nothing"], 2, "chatlift runs list"),
+        (["train", "--log-file", str(ROOT / "none" / "log.txt")], 3, "cannot be written"),
+    ],
+)
+def test_a_wrong_input_is_told_in_a_sentence(
+    home: Home, arguments: list[str], code: int, told: str
+) -> None:
+    done = home.run(*arguments)
+    assert done.returncode == code, done.stderr
+    assert told in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
+def test_an_old_code_page_breaks_nothing(home: Home) -> None:
+    for encoding in ("cp1252", "ascii"):
+        done = home.run("predict", "engagement", PYTHONIOENCODING=encoding, LANG="C")
+        assert done.returncode == 0, done.stderr
+
+
+def test_too_little_data_is_told_with_what_is_missing(tmp_path: Path) -> None:
+    empty = Home(tmp_path)
+    done = empty.run("train")
+    assert done.returncode == 3
+    assert "0 mature leads of 100 needed" in done.stdout
+    assert "failed" in empty.told("runs", "list")
+
+
+def test_files_are_imported_once(tmp_path: Path) -> None:
+    contacts = tmp_path / "contacts.csv"
+    contacts.write_text("id,created_at,city\n1,2026-01-01,Rome\n2,soon,Rome\n", encoding="utf-8")
+    empty = Home(tmp_path / "home")
+    told = empty.told("import", "--contacts", str(contacts))
+    assert "2 rows read = 1 accepted + 0 duplicate + 1 rejected" in told
+    assert 'city = "creation"' in told
+    again = empty.told("import", "--contacts", str(contacts))
+    assert "2 rows read = 0 accepted + 1 duplicate + 1 rejected" in again
+
+
+def test_the_platforms_address_is_the_same_command(home: Home) -> None:
+    address = [sys.executable, "-m", "apps.api.app.ml.test_models"]
+    done = home.run("engagement", "--json", "--quiet", command=address)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["passed"]
+    for name in ("train_models", "generate_training_data"):
+        told = home.run("--help", command=[sys.executable, "-m", f"apps.api.app.ml.{name}"])
+        assert told.returncode == 0
+        assert "Usage: chatlift" in told.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends Ctrl-C to a console, not a pid")
+def test_ctrl_c_stops_the_training_and_touches_nothing(home: Home) -> None:
+    before = home.json("models", "show", "engagement", "--json")
+    running = subprocess.Popen(  # noqa: S603 - this interpreter, fixed words
+        [*CHATLIFT, "train", "churn"],
+        env=home.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    assert running.stderr is not None
+    for line in running.stderr:
+        if "folds" in line:
+            running.send_signal(signal.SIGINT)
+            break
+    _, told = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "Nothing was published" in told
+    assert home.json("runs", "show", "--json")["status"] == "cancelled"
+    assert home.json("models", "show", "engagement", "--json") == before
