@@ -64,7 +64,7 @@ def persuasion_for_good(target: Path) -> RealData:
         leads, left_on="B2", right_on="talk", how="inner"
     )
     messages = turns.select(
-        external_id=pl.format("m{}", pl.col("")),
+        external_id=pl.format("{}-{}", "B2", ""),
         contact_external_id="person",
         conversation_external_id="B2",
         direction=pl.when(pl.col("B4") == 1).then(pl.lit("in")).otherwise(pl.lit("out")),
