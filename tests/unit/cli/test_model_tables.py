@@ -1,0 +1,79 @@
+"""Versions, their ledger and comparisons, as a person reads them."""
+
+from tests.unit.cli.samples import NOON, version
+
+from chatlift.cli.json_text import json_text
+from chatlift.cli.model_tables import (
+    comparison_lines,
+    list_lines,
+    model_lines,
+    to_json,
+    version_lines,
+)
+from chatlift.registry.champions import ChangeKind, LedgerEntry
+from chatlift.registry.versions import Comparison
+from chatlift.vocabulary import ModelName
+
+NEWER = version(number=8, is_champion=False, recipe_fingerprint="other")
+
+
+def test_the_list_shows_what_serves_rather_than_the_newest() -> None:
+    lines = list_lines([NEWER, version()])
+    assert len(lines) == 2
+    assert lines[1].split()[:3] == ["lead_scoring", "v7", "yes"]
+
+
+def test_the_list_shows_the_newest_where_none_serves() -> None:
+    assert list_lines([NEWER])[1].split()[:3] == ["lead_scoring", "v8", "no"]
+
+
+def test_without_versions_it_says_what_to_do() -> None:
+    assert "chatlift train" in list_lines([])[0]
+
+
+def test_the_ledger_tells_who_moved_what_and_why() -> None:
+    entry = LedgerEntry(
+        model=ModelName.LEAD_SCORING,
+        changed_at=NOON,
+        from_number=None,
+        to_number=7,
+        kind=ChangeKind.PROMOTE,
+        decided_by="command line",
+        reason="by hand",
+        figures={},
+    )
+    told = model_lines(ModelName.LEAD_SCORING, [version()], [entry])[-1]
+    assert told.split() == [
+        "2026-03-01",
+        "12:00:00",
+        "promote",
+        "none",
+        "->",
+        "v7",
+        "by",
+        "command",
+        "line:",
+        "by",
+        "hand",
+    ]
+
+
+def test_a_version_tells_figures_checks_and_its_file() -> None:
+    told = "\n".join(version_lines(version()))
+    assert "lead_scoring v7, serves" in told
+    assert "lead_scoring_model.ubj" in told
+    assert "R2 Score                   0.900 (95 % interval 0.800 to 1.000)" in told
+    assert "  NO  Worse." in told
+
+
+def test_a_comparison_sets_figures_side_by_side() -> None:
+    found = Comparison(first=version(), second=NEWER, metrics={"r2": (0.86, None)})
+    lines = comparison_lines(found)
+    assert lines[1].split() == ["R2", "Score", "0.860", "not", "measurable"]
+    assert lines[-1] == "They were trained on the same data with another recipe."
+
+
+def test_programs_get_one_object_per_version() -> None:
+    (found,) = to_json([version()])
+    assert found["filename"] == "lead_scoring_model.ubj"
+    assert '"serves": true' in json_text(found)
