@@ -224,10 +224,28 @@ def learn_text_weights(
     """
     documents = _documents(tokens, starts, ends)
     learn = _weights_by_document if len(starts) <= MOST_DUAL_DOCUMENTS else _weights_by_token
-    found = learn(documents, labels.astype(np.int64), strength, seed)
+    rarity = _rarity(documents)
+    found = rarity * learn(
+        documents.multiply(rarity).tocsr(), labels.astype(np.int64), strength, seed
+    )
     bound = np.iinfo(np.int32).max
     fixed = np.clip(np.rint(found * UNIT), -bound, bound)
     return TextWeights(weights=fixed.astype(np.int32), bits=tokens.bits)
+
+
+def _rarity(documents: Any) -> NDArray[np.float64]:
+    """Return how much each token counts: more if few documents hold it (Sparck Jones 1972).
+
+    Scaled so that the documents have length 1 in the root mean square, whatever their number of
+    words; the same strength then means the same freedom in chats of any kind. Against plain
+    counts the text alone gained 0.01 to 0.05 of ROC AUC (docs/benchmarks.md).
+    """
+    count, size = documents.shape
+    holding = np.bincount(documents.indices, minlength=size)
+    rarity = np.log((1 + count) / (1 + holding)) + 1
+    weighted = documents.multiply(rarity)
+    length = np.sqrt(weighted.multiply(weighted).sum() / count)
+    return np.asarray(rarity / max(length, 1e-12))
 
 
 def _weights_by_document(
