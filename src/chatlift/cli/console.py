@@ -7,7 +7,7 @@ report reads the same without.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from io import TextIOWrapper
@@ -44,6 +44,10 @@ def toned(line: str) -> str:
     return line
 
 
+def nothing() -> None:
+    """Do nothing."""
+
+
 class Lines:
     """Somewhere that takes lines one by one, such as a log file."""
 
@@ -59,10 +63,14 @@ class Console:
     """None: nobody reads along (`--json`)."""
     is_colourful: bool = False
     listeners: tuple[Lines, ...] = ()
+    before: Callable[[], None] = nothing
+    """Called before lines are written, so that a progress bar can make room."""
 
     def say(self, lines: Iterable[str] | str = "") -> None:
         """Say one line or several; each is written at once."""
-        for line in [lines] if isinstance(lines, str) else lines:
+        told = [lines] if isinstance(lines, str) else list(lines)
+        self.before()
+        for line in told:
             if self.stream is not None:
                 self.stream.write((toned(line) if self.is_colourful else line) + "\n")
             self.note([line])

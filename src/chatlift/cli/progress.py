@@ -12,7 +12,7 @@ from rich.console import Console as RichConsole
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from chatlift.vocabulary import Progress, ReportProgress, no_progress
+from chatlift.vocabulary import Progress
 
 STEP_PERCENT = 10
 """A plain line is written at least this many percent after the one before, or at a new phase."""
@@ -20,11 +20,21 @@ CREATED = "created"
 """Phase whose messages are results, told by the report rather than as progress."""
 
 
+class ProgressView:
+    """Takes steps and shows them; this one shows nothing."""
+
+    def __call__(self, step: Progress) -> None:
+        """Take a step."""
+
+    def hush(self) -> None:
+        """Leave the screen to others until the next step."""
+
+
 @contextmanager
 def told_progress(
     stream: TextIO, *, live: bool, quiet: bool, clock: Callable[[], datetime]
-) -> Iterator[ReportProgress]:
-    """Give a report that shows every step.
+) -> Iterator[ProgressView]:
+    """Give a view that shows every step.
 
     Parameters
     ----------
@@ -35,40 +45,42 @@ def told_progress(
     clock
         Tells the instant of a plain line.
     """
-    if quiet:
-        yield no_progress
-    elif live:
-        with _bar(stream) as bar:
-            yield _Live(bar)
-    else:
-        yield PlainProgress(stream, clock)
+    view = ProgressView()
+    if not quiet:
+        view = LiveProgress(stream) if live else PlainProgress(stream, clock)
+    try:
+        yield view
+    finally:
+        view.hush()
 
 
-def _bar(stream: TextIO) -> Bar:
-    return Bar(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=RichConsole(file=stream, highlight=False, markup=False),
-        transient=True,
-    )
+class LiveProgress(ProgressView):
+    """Moves one bar over the whole work; the bar goes away while others write."""
 
-
-class _Live:
-    """Moves one bar over the whole work."""
-
-    def __init__(self, bar: Bar) -> None:
-        self._bar = bar
-        self._task = bar.add_task("", total=1.0)
+    def __init__(self, stream: TextIO) -> None:
+        self._bar = Bar(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=RichConsole(file=stream, highlight=False, markup=False, force_terminal=True),
+            transient=True,
+        )
+        self._task = self._bar.add_task("", total=1.0)
 
     def __call__(self, step: Progress) -> None:
+        """Move the bar, and show it if it was away."""
         self._bar.update(self._task, completed=step.fraction, description=described(step))
+        self._bar.start()
+
+    def hush(self) -> None:
+        """Take the bar off the screen."""
+        self._bar.stop()
 
 
-class PlainProgress:
+class PlainProgress(ProgressView):
     """Writes a line per phase and per tenth of the work; safe across threads."""
 
     def __init__(self, stream: TextIO, clock: Callable[[], datetime]) -> None:

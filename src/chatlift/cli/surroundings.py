@@ -52,6 +52,11 @@ def is_live(stream: TextIO, environ: Mapping[str, str]) -> bool:
     return stream.isatty() and not wants_plain
 
 
+def has_colour(stream: TextIO, environ: Mapping[str, str], system: str) -> bool:
+    """Tell whether a stream shows colour codes; an old Windows console would print them."""
+    return is_live(stream, environ) and (system != "win32" or "WT_SESSION" in environ)
+
+
 @contextmanager
 def workspace() -> Iterator[Workspace]:
     """Open the account that the settings name."""
@@ -83,19 +88,22 @@ def desk(
     log_file
         Takes all that is said, also with `as_json`.
     """
-    with open_log(log_file, clock) as listeners:
-        console = Console(
-            stream=None if as_json else sys.stdout,
-            is_colourful=is_live(sys.stdout, os.environ),
-            listeners=listeners,
-        )
-        with told_progress(
+    with (
+        open_log(log_file, clock) as listeners,
+        told_progress(
             sys.stderr,
             live=is_live(sys.stderr, os.environ),
             quiet=quiet or as_json,
             clock=clock,
-        ) as shown:
-            yield Desk(console=console, report=_split(console, shown), clock=clock)
+        ) as shown,
+    ):
+        console = Console(
+            stream=None if as_json else sys.stdout,
+            is_colourful=has_colour(sys.stdout, os.environ, sys.platform),
+            listeners=listeners,
+            before=shown.hush,
+        )
+        yield Desk(console=console, report=_split(console, shown), clock=clock)
 
 
 def _split(console: Console, shown: ReportProgress) -> ReportProgress:

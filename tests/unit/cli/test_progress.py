@@ -51,7 +51,13 @@ def test_quiet_tells_nothing() -> None:
     assert lines_of(fold(1), quiet=True) == []
 
 
-def test_a_live_bar_ends_cleanly() -> None:
+def test_a_live_bar_makes_room_and_comes_back() -> None:
     stream = io.StringIO()
-    with told_progress(stream, live=True, quiet=False, clock=lambda: START) as report:
-        report(fold(50))
+    with told_progress(stream, live=True, quiet=False, clock=lambda: START) as view:
+        view(fold(50))
+        view.hush()
+        away = len(stream.getvalue())
+        view(fold(51))
+        view.hush()
+    assert "fold 50 of 100" in stream.getvalue()[:away]
+    assert "fold 51 of 100" in stream.getvalue()[away:]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chatlift.cli.progress import CREATED
-from chatlift.cli.surroundings import clock, default_home, desk, is_live
+from chatlift.cli.surroundings import clock, default_home, desk, has_colour, is_live
 from chatlift.vocabulary import Progress
 
 
@@ -28,6 +28,12 @@ def test_a_home_is_found_on_each_system() -> None:
 def test_a_terminal_may_ask_for_plain_text(environ: dict[str, str], live: bool) -> None:
     assert is_live(Terminal(), environ) is live
     assert not is_live(io.StringIO(), environ)
+
+
+def test_an_old_windows_console_gets_no_colour_codes() -> None:
+    assert not has_colour(Terminal(), {}, "win32")
+    assert has_colour(Terminal(), {"WT_SESSION": "1"}, "win32")
+    assert has_colour(Terminal(), {}, "linux")
 
 
 def test_results_go_to_stdout_and_progress_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
