@@ -1,6 +1,6 @@
 """Train, test and predict on real data sets through the public path; print tables.
 
-python -m benchmarks.run_real_data
+python -m benchmarks.run_real_data [--only Telco]
 
 Each set is imported into a fresh home as its owner would, trained by `workflows.train`, tested by
 `workflows.check` and asked by `workflows.predict`.
@@ -8,7 +8,8 @@ Each set is imported into a fresh home as its owner would, trained by `workflows
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import argparse
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -118,15 +119,18 @@ def request_for(model: ModelName) -> TrainRequest:
     return TrainRequest(models=(model,), requested_model=model)
 
 
-def all_outcomes() -> list[Outcome]:
-    """Take every set the whole way."""
+def all_outcomes(only: str) -> Iterator[Outcome]:
+    """Take the sets whose title begins with `only` the whole way."""
     leads, churn = request_for(ModelName.LEAD_SCORING), request_for(ModelName.CHURN)
-    return [
-        trained_on("PersuasionForGood", persuasion_for_good, leads),
-        trained_on("Telco churn", telco_churn, churn),
-        trained_on("CRM sales, closed deals", crm_sales_opportunities, leads),
-        trained_on("CRM sales, open deals too", _with_open_deals, leads),
+    sets = [
+        ("PersuasionForGood", persuasion_for_good, leads),
+        ("Telco churn", telco_churn, churn),
+        ("CRM sales, closed deals", crm_sales_opportunities, leads),
+        ("CRM sales, open deals too", _with_open_deals, leads),
     ]
+    for title, make, request in sets:
+        if title.startswith(only):
+            yield trained_on(title, make, request)
 
 
 def _with_open_deals(target: Path) -> RealData:
@@ -190,7 +194,9 @@ def main() -> None:
     if not folder().is_dir():
         print(f"No real data at {folder()}; CHATLIFT_REAL_DATA names another folder.")
         return
-    outcomes = all_outcomes()
+    parser = argparse.ArgumentParser(description="Take real data the whole way.")
+    parser.add_argument("--only", default="", help="sets whose title begins so")
+    outcomes = list(all_outcomes(parser.parse_args().only))
     print(markdown(FIGURES, [row_of(outcome) for outcome in outcomes]), end="\n\n")
     print(markdown(VERDICTS, [verdict_of(outcome) for outcome in outcomes]), end="\n\n")
     for outcome in outcomes:

@@ -1,6 +1,6 @@
 """Train on labels that were shuffled; the mean ROC AUC of many seeds has to be 0.50 +- 0.02.
 
-python -m benchmarks.shuffled_labels [--seeds 50] [--first 1] [--model lead_scoring|churn|...]
+python -m benchmarks.shuffled_labels [--seeds 50] [--first 1] [--cv-folds 5] [--model ...]
 
 Any way by which a row, its contact or a later outcome gets into its own prediction lifts the
 mean. Leads go the whole public path: generated, their outcomes shuffled among them before they
@@ -103,7 +103,7 @@ def shuffled_by_contact(examples: pl.DataFrame, random: np.random.Generator) -> 
     return examples.with_columns(label=pl.Series(dealt))
 
 
-def contact_auc(model: ModelName, seed: int) -> float:
+def contact_auc(model: ModelName, seed: int, cv_folds: int = 5) -> float:
     """Return the out-of-fold ROC AUC of churn or engagement on labels of other contacts."""
     spec, features = SPECS[model], catalogue(model)
     with fresh_home() as settings, open_workspace(settings) as opened:
@@ -115,15 +115,17 @@ def contact_auc(model: ModelName, seed: int) -> float:
     names = tuple(feature.name for feature in features)
     recipe = Recipe(estimator=spec.estimator, parameters=spec.parameters(), seed=0, features=names)
     with one_thread_each():
-        found = out_of_fold(snapshot, recipe, Options(threads=2), repeats=1)
+        found = out_of_fold(snapshot, recipe, Options(cv_folds=cv_folds, threads=2), repeats=1)
     judged = [part.judged(snapshot) for part in found.by_repeat()]
     value = measure(judged, ("roc_auc",), seed=0)["roc_auc"].value
     return float("nan") if value is None else value
 
 
-def auc_of(model: ModelName, seed: int) -> float:
+def auc_of(model: ModelName, seed: int, cv_folds: int) -> float:
     """Return the ROC AUC on shuffled labels of one model and seed."""
-    return lead_auc(seed) if model is ModelName.LEAD_SCORING else contact_auc(model, seed)
+    if model is ModelName.LEAD_SCORING:
+        return lead_auc(seed, replace(LEADS_ONLY, cv_folds=cv_folds))
+    return contact_auc(model, seed, cv_folds)
 
 
 def main() -> None:
@@ -131,13 +133,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Train on shuffled labels.")
     parser.add_argument("--seeds", type=int, default=50)
     parser.add_argument("--first", type=int, default=1)
+    parser.add_argument("--cv-folds", type=int, default=LEADS_ONLY.cv_folds)
     parser.add_argument("--model", choices=list(ModelName))
     chosen = parser.parse_args()
     models = [ModelName(chosen.model)] if chosen.model else list(ModelName)
     seeds = range(chosen.first, chosen.first + chosen.seeds)
     print(markdown(["model", "seeds", "mean out-of-fold AUC +- standard error"], []), flush=True)
     for model in models:
-        aucs = [auc_of(model, seed) for seed in seeds]
+        aucs = [auc_of(model, seed, chosen.cv_folds) for seed in seeds]
         print(f"| {model} | {len(aucs)} | {mean_of(aucs)} |", flush=True)
 
 
