@@ -10,7 +10,7 @@ DEMO_HOME := $(CURDIR)/.demo
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check format docs lock clean
+.PHONY: help venv demo test check bench format docs lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -41,6 +41,11 @@ check: $(READY) ## Hold format, lint, types, import direction and docs, without 
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python scripts/check_docs.py --check
 	@$(BIN)/python scripts/cli_reference.py --check
+
+bench: $(READY) ## Measure again what docs/benchmarks.md tells; about an hour on two cores
+	@for name in features generate learning run_real_data shuffled_labels twenty_seeds gate; do \
+		echo; echo "benchmarks.$$name"; \
+		OMP_WAIT_POLICY=passive $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 format: $(READY) ## Put every file into the common format
 	@$(BIN)/ruff check --quiet --fix .
