@@ -1,0 +1,189 @@
+"""However a training ends, it leaves order behind."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from tests.businesses import account_of, assert_at_rest, clock_at, quick
+from tests.histories import business
+from tests.unit.workflows.conftest import DAYS, FLOORS, shop
+
+from chatlift.errors import Cancelled, Conflict, InvalidInput
+from chatlift.learn.fitting import FittedModel, Recipe, fit
+from chatlift.learn.snapshots import Snapshot
+from chatlift.registry.workspace import Workspace
+from chatlift.vocabulary import ModelName, Progress, RunStatus, Verdict
+from chatlift.workflows.train import TrainRequest, train
+
+LEADS, CHURN, ENGAGEMENT = ModelName
+CLOCK_DAY = DAYS + 1.0
+SAID = "message of somebody, +34 600 111 222"
+
+
+@pytest.fixture(scope="module")
+def written_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("written")
+    with account_of(home, shop()):
+        return home
+
+
+@pytest.fixture
+def untrained(written_once: Path, tmp_path: Path) -> Iterator[Workspace]:
+    """The shop before its first training."""
+    shutil.copytree(written_once, tmp_path / "home")
+    with account_of(tmp_path / "home", settings=FLOORS) as workspace:
+        yield workspace
+
+
+def stop_at(phase: str, how: type[BaseException]) -> object:
+    def report(step: Progress) -> None:
+        if step.phase == phase:
+            raise how("stop")
+
+    return report
+
+
+def champions(workspace: Workspace) -> dict[ModelName, int]:
+    return {v.model: v.number for v in workspace.versions.list() if v.is_champion}
+
+
+@pytest.mark.parametrize("how", [Cancelled, KeyboardInterrupt])
+@pytest.mark.parametrize("phase", ["history", "features", "refit", "gate"])
+def test_a_training_that_is_stopped_leaves_nothing_behind(
+    trained: Workspace, phase: str, how: type[BaseException]
+) -> None:
+    before = champions(trained)
+    versions = trained.versions.list()
+    with pytest.raises(Cancelled, match="champion is untouched"):
+        train(
+            trained,
+            quick(LEADS),
+            clock=clock_at(CLOCK_DAY),
+            report=stop_at(phase, how),  # type: ignore[arg-type]
+        )
+    run = trained.runs.latest()
+    assert run is not None
+    assert run.status is RunStatus.CANCELLED
+    assert champions(trained) == before
+    assert trained.versions.list() == versions
+    assert_at_rest(trained)
+
+
+def test_a_training_asked_to_stop_by_another_stops_at_its_next_step(untrained: Workspace) -> None:
+    def ask(step: Progress) -> None:
+        run = untrained.runs.latest()
+        assert run is not None
+        if step.phase == "features":
+            untrained.runs.ask_to_cancel(run.run_id, now=clock_at(CLOCK_DAY)())
+
+    with pytest.raises(Cancelled):
+        train(untrained, quick(LEADS), clock=clock_at(CLOCK_DAY), report=ask)
+    assert untrained.versions.list() == ()
+    assert_at_rest(untrained)
+
+
+def test_a_fit_that_breaks_fails_its_run_and_keeps_no_value(untrained: Workspace) -> None:
+    def broken(snapshot: Snapshot, recipe: Recipe) -> FittedModel:
+        raise ZeroDivisionError(SAID)
+
+    report = train(untrained, quick(LEADS), clock=clock_at(CLOCK_DAY), fit_with=broken)
+    assert report.run.status is RunStatus.FAILED
+    error = report.run.error
+    assert error is not None
+    assert error["type"] == "ZeroDivisionError"
+    assert "broken" in [frame["function"] for frame in error["frames"]]
+    assert "600 111" not in str(report)
+    assert "somebody" not in str(untrained.runs.get(report.run.run_id))
+    assert untrained.versions.list() == ()
+    assert_at_rest(untrained)
+
+
+def test_one_model_that_breaks_leaves_the_others_alone(untrained: Workspace) -> None:
+    def broken_for_leads(snapshot: Snapshot, recipe: Recipe) -> FittedModel:
+        if recipe.estimator == "xgboost_regression" and snapshot.examples["lead_id"].count():
+            raise ZeroDivisionError(SAID)
+        return fit(snapshot, recipe)
+
+    report = train(
+        untrained, quick(LEADS, CHURN), clock=clock_at(CLOCK_DAY), fit_with=broken_for_leads
+    )
+    leads, churn = report.outcomes
+    assert (leads.status, churn.status) == ("failed", "completed")
+    assert report.run.status is RunStatus.COMPLETED
+    assert [version.model for version in untrained.versions.list()] == [CHURN]
+    assert "600 111" not in str(report)
+    assert_at_rest(untrained)
+
+
+def test_too_little_data_is_told_and_leaves_the_others_alone(untrained: Workspace) -> None:
+    many = {"lead_scoring": {"readiness": {"entities": 5_000}}} | {"churn": FLOORS["churn"]}
+    demanding = replace(untrained, account=replace(untrained.account, settings=many))
+    report = train(demanding, quick(LEADS, CHURN), clock=clock_at(CLOCK_DAY))
+    leads, churn = report.outcomes
+    assert (leads.status, churn.status) == ("not_ready", "completed")
+    assert "mature leads of 5000 needed" in leads.sentence
+    assert report.run.status is RunStatus.COMPLETED
+
+
+def test_a_model_in_training_cannot_be_trained_twice(untrained: Workspace) -> None:
+    def train_too(step: Progress) -> None:
+        if step.phase == "features":
+            with pytest.raises(Conflict, match="lead_scoring"):
+                train(untrained, quick(LEADS), clock=clock_at(CLOCK_DAY))
+
+    report = train(untrained, quick(LEADS), clock=clock_at(CLOCK_DAY), report=train_too)
+    assert report.run.status is RunStatus.COMPLETED
+    assert len(untrained.versions.list()) == 1
+    assert_at_rest(untrained)
+
+
+def test_wrong_wishes_are_refused_before_a_run_begins(untrained: Workspace) -> None:
+    with pytest.raises(InvalidInput, match="trees is 2"):
+        train(untrained, quick(LEADS, parameters={LEADS: {"trees": 2}}), clock=clock_at(CLOCK_DAY))
+    with pytest.raises(InvalidInput, match="test-size is 0"):
+        TrainRequest(test_size=0.9)
+    with pytest.raises(InvalidInput, match="cv-folds is 1"):
+        TrainRequest(cv_folds=1)
+    assert untrained.runs.latest() is None
+
+
+def test_outcomes_of_pure_chance_never_make_a_champion(tmp_path: Path) -> None:
+    with account_of(tmp_path, business(3, contacts=130, days=DAYS, signal=0.0)) as workspace:
+        report = train(workspace, quick(LEADS), clock=clock_at(CLOCK_DAY))
+        (outcome,) = report.outcomes
+        assert outcome.decision is not None
+        assert outcome.decision.verdict is Verdict.REFUSE
+        assert "not shown to be above the 0.50 of chance" in " ".join(outcome.decision.reasons)
+        assert champions(workspace) == {}
+
+
+def test_what_can_be_told_apart_is_promoted_with_all_its_evidence(tmp_path: Path) -> None:
+    request = quick(LEADS, parameters={LEADS: {"trees": 60}}, cv_folds=3)
+    with account_of(tmp_path, business(8, contacts=160, days=150)) as workspace:
+        report = train(workspace, request, clock=clock_at(151))
+        (outcome,) = report.outcomes
+        assert outcome.decision is not None
+        assert outcome.decision.verdict is Verdict.PROMOTE, outcome.sentence
+        assert outcome.sentence == "v1 passed every check and serves now."
+        assert champions(workspace) == {LEADS: 1}
+        assert all(c.sentence and c.threshold is not None for c in outcome.decision.checks)
+        again = train(workspace, request, clock=clock_at(152)).outcomes[0]
+        assert again.decision is not None
+        assert "refresh_not_worse" in [check.name for check in again.decision.checks]
+        assert_at_rest(workspace)
+
+
+def test_the_same_data_and_seed_give_the_same_predictions(untrained: Workspace) -> None:
+    chances = []
+    for _ in range(2):
+        (outcome,) = train(untrained, quick(LEADS), clock=clock_at(CLOCK_DAY)).outcomes
+        assert outcome.version is not None
+        stored = untrained.versions.evaluation_predictions(outcome.version)
+        chances.append(stored.select(pl.col("probability", "threshold")).to_numpy())
+    assert np.array_equal(*chances)
