@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from chatlift.cli.main import app, code_of
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 CHATLIFT = [sys.executable, "-m", "chatlift"]
@@ -72,9 +77,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     assert "Created 120 leads (36 converted, 84 not converted)" in generated
     assert "Created 30 open leads" in generated
     assert "easy by design" in generated
-    trained = made.told("train", "engagement", *QUICK, "--log-file", str(made.folder / "log.txt"))
-    assert "TRAINING ENGAGEMENT MODEL" in trained
-    assert "Model Performance" in trained
+    trained = made.run("train", "engagement", *QUICK, "--log-file", str(made.folder / "log.txt"))
+    assert "TRAINING ENGAGEMENT MODEL" in trained.stdout
+    assert "Model Performance" in trained.stdout
+    # What the gate says depends on the data, which is not what is tested here.
+    assert trained.returncode == (4 if "Gate verdict: REFUSED" in trained.stdout else 0)
+    if trained.returncode:
+        made.told("models", "promote", "engagement", "1", "--reason", "for this journey")
     return made
 
 
@@ -92,7 +101,7 @@ def test_a_pipe_gets_plain_text_and_the_log_the_same_lines(home: Home) -> None:
     log = (home.folder / "log.txt").read_text(encoding="utf-8")
     assert "TRAINING ENGAGEMENT MODEL" in log
     assert "Training complete" in log
-    assert log[:5] == "2026-"[:5] or log[4] == "-"
+    assert all(re.match(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}", line) for line in log.splitlines())
 
 
 def test_what_was_trained_passes_its_tests(home: Home) -> None:
@@ -107,11 +116,8 @@ def test_what_was_trained_passes_its_tests(home: Home) -> None:
 def test_predictions_for_people_and_programs_agree(home: Home) -> None:
     table = home.told("predict", "engagement", "--top", "3")
     found = home.json("predict", "engagement", "--top", "3", "--format", "json")
-    rows = list(
-        csv.DictReader(
-            io.StringIO(home.told("predict", "engagement", "--top", "3", "--format", "csv"))
-        )
-    )
+    text = home.told("predict", "engagement", "--top", "3", "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(text)))
     ids = [answer["id"] for answer in found["predictions"]]
     assert [row["id"] for row in rows] == ids
     assert all(name in table for name in ids)
@@ -124,12 +130,16 @@ def test_what_would_have_been_said_then_is_marked_as_hindsight(home: Home) -> No
     assert "in hindsight" in told
 
 
-def test_a_second_version_can_be_compared_rolled_back_and_deleted(copied: Home) -> None:
-    report = copied.json("train", "engagement", *QUICK, "--no-promote", "--json")
-    (model,) = report["models"]
+def test_a_second_version_can_be_compared_damaged_rolled_back_and_deleted(copied: Home) -> None:
+    trained = copied.run("train", "engagement", *QUICK, "--no-promote", "--json")
+    (model,) = json.loads(trained.stdout)["models"]
+    assert trained.returncode == (4 if model["verdict"] == "refuse" else 0)
     assert (model["version"], model["serves"]) == (2, False)
     assert "v2" in copied.told("models", "compare", "engagement", "1", "2")
     copied.told("models", "promote", "engagement", "2", "--reason", "looked at by hand")
+    Path(model["saved"]).write_bytes(b"\x80\x04.")
+    damaged = copied.run("test", "engagement")
+    assert (damaged.returncode, "FAIL" in damaged.stdout) == (1, True)
     assert "v1 serves now" in copied.told("models", "rollback", "engagement")
     assert "looked at by hand" in copied.told("models", "show", "engagement")
     copied.told("models", "delete", "engagement", "--version", "2")
@@ -137,26 +147,6 @@ def test_a_second_version_can_be_compared_rolled_back_and_deleted(copied: Home) 
     assert (kept.returncode, "--force" in kept.stderr) == (1, True)
     copied.told("models", "delete", "engagement", "--force")
     assert copied.run("predict", "engagement").returncode == 3
-
-
-def test_rollback_reaches_past_a_damaged_version(copied: Home) -> None:
-    model = copied.json("train", "engagement", *QUICK, "--no-promote", "--json")["models"][0]
-    copied.told("models", "promote", "engagement", "2", "--reason", "to be damaged")
-    Path(model["saved"]).write_bytes(b"\x80\x04.")
-    damaged = copied.run("test", "engagement")
-    assert damaged.returncode == 1
-    assert "FAIL" in damaged.stdout
-    assert "Version 1" in copied.told("predict", "engagement", "--top", "1")
-
-
-def test_a_refusal_by_the_gate_has_its_own_exit_code(copied: Home) -> None:
-    # A forest of stumps that see next to nothing cannot reach the targets.
-    refused = copied.run(
-        "train", "engagement", *QUICK, "--require-targets",
-        "--set", "l2=10000", "--set", "text_strength=0",
-    )  # fmt: skip
-    assert refused.returncode in {0, 4}, refused.stderr
-    assert ("REFUSED" in refused.stdout) == (refused.returncode == 4)
 
 
 @pytest.mark.parametrize(
@@ -179,18 +169,24 @@ def test_a_refusal_by_the_gate_has_its_own_exit_code(copied: Home) -> None:
     ],
 )
 def test_a_wrong_input_is_told_in_a_sentence(
-    home: Home, arguments: list[str], code: int, told: str
+    home: Home,
+    arguments: list[str],
+    code: int,
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    done = home.run(*arguments)
-    assert done.returncode == code, done.stderr
-    assert told in " ".join(done.stderr.split())
-    assert "Traceback" not in done.stderr
+    # In this process, since a new one for each would only take longer.
+    monkeypatch.setenv("CHATLIFT_HOME", str(home.folder))
+    assert code_of(lambda: app(arguments, prog_name="chatlift"), debug=False) == code
+    said = capsys.readouterr().err
+    assert told in " ".join(said.split())
+    assert "Traceback" not in said
 
 
 def test_an_old_code_page_breaks_nothing(home: Home) -> None:
-    for encoding in ("cp1252", "ascii"):
-        done = home.run("predict", "engagement", PYTHONIOENCODING=encoding, LANG="C")
-        assert done.returncode == 0, done.stderr
+    done = home.run("predict", "engagement", PYTHONIOENCODING="cp1252", LANG="C")
+    assert done.returncode == 0, done.stderr
 
 
 def test_too_little_data_is_told_with_what_is_missing(tmp_path: Path) -> None:
@@ -217,17 +213,20 @@ def test_the_platforms_address_is_the_same_command(home: Home) -> None:
     done = home.run("engagement", "--json", "--quiet", command=address)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["passed"]
-    for name in ("train_models", "generate_training_data"):
-        told = home.run("--help", command=[sys.executable, "-m", f"apps.api.app.ml.{name}"])
-        assert told.returncode == 0
-        assert "Usage: chatlift" in told.stdout
+
+
+@pytest.mark.parametrize("name", ["train", "generate"])
+def test_the_other_addresses_lead_to_their_commands(home: Home, name: str) -> None:
+    address = {"train": "train_models", "generate": "generate_training_data"}[name]
+    done = home.run("--help", command=[sys.executable, "-m", f"apps.api.app.ml.{address}"])
+    assert f"Usage: chatlift {name}" in done.stdout
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends Ctrl-C to a console, not a pid")
 def test_ctrl_c_stops_the_training_and_touches_nothing(home: Home) -> None:
     before = home.json("models", "show", "engagement", "--json")
     running = subprocess.Popen(  # noqa: S603 - this interpreter, fixed words
-        [*CHATLIFT, "train", "churn"],
+        [*CHATLIFT, "train", "engagement", "--cv-folds", "10"],
         env=home.environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
