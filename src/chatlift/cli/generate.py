@@ -19,6 +19,7 @@ from chatlift.workflows.generate import generate as run_generation
 app = new_app()
 
 
+# Long because every option is declared here, with its help; the body is short.
 @app.command()
 def generate(
     contacts: Annotated[int, typer.Option(help="Contacts.")] = 200,

@@ -21,6 +21,7 @@ app = new_app()
 TableFile = typer.Option(exists=True, dir_okay=False, help="CSV or Parquet file.")
 
 
+# Long because every option is declared here, with its help; the body is short.
 @app.command(name="import")
 def import_files(
     contacts: Annotated[Path | None, TableFile] = None,

@@ -27,6 +27,7 @@ class Format(StrEnum):
     CSV = "csv"
 
 
+# Long because every option is declared here, with its help; the body is short.
 @app.command()
 def predict(
     model: Annotated[str, typer.Argument(help="lead_scoring, churn or engagement.")],

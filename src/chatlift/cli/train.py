@@ -26,6 +26,7 @@ REFUSED = 4
 app = new_app()
 
 
+# Long because every option is declared here, with its help; the body is short.
 @app.command()
 def train(
     ctx: typer.Context,
