@@ -15,7 +15,7 @@ import numpy as np
 
 from chatlift.learn.estimators import Matrix, Vector
 from chatlift.learn.features.declare import Feature
-from chatlift.learn.fitting import TEXT_COLUMN, FittedModel
+from chatlift.learn.fitting import TEXT_COLUMNS, FittedModel
 from chatlift.learn.snapshots import Snapshot
 
 MOST_REASONS = 3
@@ -116,7 +116,7 @@ def _columns(model: FittedModel, features: Sequence[Feature]) -> list[_Column]:
     declared: Mapping[str, Feature] = {feature.name: feature for feature in features}
     told = []
     for name in model.columns:
-        if name == TEXT_COLUMN:
+        if name in TEXT_COLUMNS:
             told.append(_Column(name, TEXT_GROUP, *TEXT_WORDS))
         elif name in declared:
             feature = declared[name]

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from chatlift.errors import NotReady
 from chatlift.learn.calibration import Calibrator, calibrate
 from chatlift.learn.estimators import (
     ESTIMATORS,
@@ -30,7 +31,9 @@ from chatlift.learn.folds import Rows, grouped_folds
 from chatlift.learn.snapshots import Snapshot
 
 INNER_FOLDS = 3
-TEXT_COLUMN = "text_score_mean_30d"
+TEXT_COLUMNS = ("text_score_mean_30d", "text_score_mean_last_3")
+"""Mean text score of the inbound messages of 30 days, and of the last three of them."""
+LAST_MESSAGES = 3
 TEXT_UNIT = 1_000_000
 """Text scores are whole millionths of log-odds, so that sums do not depend on their order."""
 FEWEST_TEXT_ENTITIES = 20
@@ -68,7 +71,7 @@ class FittedModel:
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the design columns, in order."""
-        return (*self.recipe.features, *self.encoder.columns, TEXT_COLUMN)
+        return (*self.recipe.features, *self.encoder.columns, *TEXT_COLUMNS)
 
     def design(self, snapshot: Snapshot) -> Matrix:
         """Return one row per example, one column per design column, NaN where unknown."""
@@ -86,11 +89,13 @@ class FittedModel:
 
 
 def text_scores(weights: TextWeights | None, snapshot: Snapshot) -> Vector:
-    """Return the mean text score of each example's window; NaN where it holds no words."""
+    """Return one column per name in `TEXT_COLUMNS`; NaN where the window holds no message."""
     if weights is None:
-        return np.full(len(snapshot), np.nan)
+        return np.full((len(snapshot), len(TEXT_COLUMNS)), np.nan)
     scores = weights.message_scores(snapshot.tokens)
-    return windowed_means(scores, snapshot.starts, snapshot.ends) / TEXT_UNIT
+    newest = np.maximum(snapshot.starts, snapshot.ends - LAST_MESSAGES)
+    means = [windowed_means(scores, starts, snapshot.ends) for starts in (snapshot.starts, newest)]
+    return np.column_stack(means) / TEXT_UNIT
 
 
 def design_matrix(
@@ -101,7 +106,7 @@ def design_matrix(
     parts = [
         _numbers(snapshot.features.select(features)),
         _numbers(encoder.encode(snapshot.attributes, cutoffs)),
-        text.reshape(-1, 1).astype(np.float32),
+        text.astype(np.float32),
     ]
     filled = [part if part.size else np.empty((len(snapshot), 0), np.float32) for part in parts]
     return np.ascontiguousarray(np.hstack(filled))
@@ -112,9 +117,16 @@ def _numbers(frame: pl.DataFrame) -> Matrix:
 
 
 def fit(snapshot: Snapshot, recipe: Recipe) -> FittedModel:
-    """Fit the recipe on all rows of the snapshot; each needs a label, and both classes exist."""
+    """Fit the recipe on all rows of the snapshot; each needs a label.
+
+    Raises
+    ------
+    NotReady
+        If an outcome is too rare for every inner fold to leave some of it to the others.
+    """
     labels = snapshot.labels
     folds = grouped_folds(snapshot.contacts, labels, folds=INNER_FOLDS, seed=recipe.seed)
+    _need_both_outcomes(labels, folds)
     encoder = AttributeEncoder.learn(snapshot.attributes, snapshot.contacts.tolist())
     text, unseen_text = _fit_text(snapshot, folds, recipe)
     matrix = design_matrix(snapshot, recipe.features, encoder, unseen_text)
@@ -134,6 +146,16 @@ def fit(snapshot: Snapshot, recipe: Recipe) -> FittedModel:
     )
 
 
+def _need_both_outcomes(labels: Vector, folds: Rows) -> None:
+    if any(len(np.unique(labels[~inside])) < 2 for inside in _masks(folds)):
+        rarer = int(min(labels.sum(), (1 - labels).sum()))
+        raise NotReady(
+            f"The rarer outcome is that of {rarer} of {len(labels)} examples of a fit, and comes "
+            "from too few contacts to be judged on contacts that a fit has not seen. Import more "
+            "history, or wait and train again."
+        )
+
+
 def _medians(matrix: Matrix) -> Vector:
     known = ~np.isnan(matrix).all(axis=0)
     medians = np.full(matrix.shape[1], np.nan)
@@ -143,7 +165,7 @@ def _medians(matrix: Matrix) -> Vector:
 
 def _fit_text(snapshot: Snapshot, folds: Rows, recipe: Recipe) -> tuple[TextWeights | None, Vector]:
     """Return the weights from all rows, and for each row the score by the other folds."""
-    unseen = np.full(len(snapshot), np.nan)
+    unseen = text_scores(None, snapshot)
     weights = _learn_text(snapshot, recipe)
     if weights is None:
         return None, unseen
@@ -162,10 +184,13 @@ def _learn_text(snapshot: Snapshot, recipe: Recipe) -> TextWeights | None:
     labels = snapshot.labels[rows]
     if strength == 0 or len(rows) < FEWEST_TEXT_ENTITIES or len(np.unique(labels)) < 2:
         return None
+    ends = snapshot.ends[rows]
+    newest = int(recipe.parameters.get("text_messages", 0))
+    starts = np.maximum(snapshot.starts[rows], ends - newest) if newest else snapshot.starts[rows]
     return learn_text_weights(
         snapshot.tokens,
-        snapshot.starts[rows],
-        snapshot.ends[rows],
+        starts,
+        ends,
         labels,
         strength=strength,
         seed=recipe.seed,

@@ -58,6 +58,8 @@ def _single_auc(values: pl.Series, snapshot: Snapshot, *, seed: int) -> Figure:
     rows = snapshot.is_leading
     scores = column.fill_null(lowest).to_numpy()[rows]
     labels = snapshot.labels[rows]
+    if scores.std() == 0 or labels.std() == 0:
+        return Figure(None)
     if np.corrcoef(scores, labels)[0, 1] < 0:
         scores = -scores
     judged = Judged(labels, scores, np.zeros_like(labels), snapshot.contacts[rows])

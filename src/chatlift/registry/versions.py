@@ -139,6 +139,7 @@ class Versions:
         gate: Mapping[str, Any],
         verdict: Verdict,
         promote: bool,
+        expected_champion: int | None,
         predictions: pl.DataFrame,
         now: datetime,
     ) -> Version:
@@ -148,6 +149,9 @@ class Versions:
         ----------
         promote
             Whether it shall serve from now on.
+        expected_champion
+            Number of the champion that the verdict was reached against (None: none served). If
+            another serves by now, the version is registered and the champion stays.
         predictions
             One row per stored prediction; see `EVALUATION_PREDICTIONS`.
 
@@ -182,7 +186,7 @@ class Versions:
                 )
                 version_id = connection.execute(row.returning(VERSIONS.c.version_id)).scalar_one()
                 insert_new(connection, EVALUATIONS, _to_rows(predictions, version_id))
-                if promote:
+                if promote and before == expected_champion:
                     kind, reason = ChangeKind.PROMOTE, "the gate's verdict"
                     change = _change(model, kind, before, number, BY_CHATLIFT, reason, now, metrics)
                     move_champion(connection, self._account_id, change)

@@ -35,6 +35,9 @@ class Behaviour:
     """A contact answers nearly always or nearly never, by its hours of the day."""
     write_rate: tuple[float, float]
     """Least and greatest chance per day that an engaged contact writes by itself."""
+    regular_share: float
+    """Share of contacts that write in a long, regular rhythm, such as for a monthly order: weeks
+    of silence say nothing about them."""
     fading_write: float
     """Factor on `write_rate` while fading."""
     fading_answer: float
@@ -61,7 +64,8 @@ EASY = Behaviour(
     late_win=0.005,
     quick_win=0.05,
     habits_are_two_valued=True,
-    write_rate=(0.11, 0.17),
+    write_rate=(0.06, 0.5),
+    regular_share=0.25,
     fading_write=0.45,
     fading_answer=0.4,
     fade_days=(26.0, 66.0),
@@ -80,7 +84,8 @@ REALISTIC = Behaviour(
     late_win=0.08,
     quick_win=0.15,
     habits_are_two_valued=False,
-    write_rate=(0.04, 0.2),
+    write_rate=(0.03, 0.3),
+    regular_share=0.2,
     fading_write=0.4,
     fading_answer=0.6,
     fade_days=(15.0, 90.0),

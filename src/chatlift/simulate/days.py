@@ -37,8 +37,19 @@ CAMPAIGN_EVERY_DAYS = 14
 CAMPAIGN_REACH = 0.5
 CAMPAIGN_SILENCE_DAYS = 30
 """A campaign goes to contacts that wrote within this span."""
+DUE_CHANCE = 0.5
+"""Chance per day that a regular order comes, once it is due."""
 FAILURE_RATE = 0.02
 ANSWER_MEDIAN_HOURS = 0.7
+
+
+@dataclass(frozen=True, kw_only=True)
+class Monday:
+    """How things stand at the start of a Monday; one entry per contact."""
+
+    state: Whole
+    days_silent: Whole
+    """Days since the contact last wrote."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +63,7 @@ class Days:
     `probability` of an inbound message within 24 hours, of each send."""
     opt_outs: dict[str, Column]
     """`contact` and `hour` of each request not to be written to."""
-    mondays: dict[int, Whole]
+    mondays: dict[int, Monday]
     """State of every contact at the beginning of the day, by day; Mondays only."""
 
 
@@ -93,7 +104,7 @@ def live_days(
     mondays = {}
     for day in range(request.days + 1):
         if (request.first_midnight + timedelta(days=day)).weekday() == 0:
-            mondays[day] = world.state.copy()
+            mondays[day] = Monday(state=world.state.copy(), days_silent=day - world.last_in_day)
         _live_day(world, request, behaviour, population, live_from, day, rng)
     return Days(
         sessions=world.events("session", ("contact", "hour", "state")),
@@ -125,10 +136,16 @@ def fade_rate(population: Population, drift: float) -> Floats:
     return rates
 
 
-def write_chances(population: Population, behaviour: Behaviour) -> Floats:
-    """Return the chance per day of a session; one row per contact, one column per state."""
+def write_chances(population: Population, behaviour: Behaviour, days_silent: Whole) -> Floats:
+    """Return the chance per day of a session; one row per contact, one column per state.
+
+    A contact that orders regularly writes by itself only once its time has come.
+    """
+    is_due = days_silent >= population.period
+    regular = np.where(is_due, DUE_CHANCE, 0.0)
+    rate = np.where(population.period > 0, regular, population.write_rate)
     factors = np.array([1.0, behaviour.fading_write, 0.0, 0.0])
-    chances: Floats = population.write_rate[:, None] * factors
+    chances: Floats = rate[:, None] * factors
     return chances
 
 
@@ -157,7 +174,7 @@ def _live_day(
     alive = day >= live_from
     drift = drift_on(request, day)
     _change_states(world, behaviour, population, alive, day, drift, rng)
-    chances = write_chances(population, behaviour)
+    chances = write_chances(population, behaviour, day - world.last_in_day)
     writes = alive & (rng.random(population.size) < _of_state(chances, world.state))
     (contact,) = np.nonzero(writes)
     hour = day * 24 + _hours_inside(population.window[contact], rng)
@@ -209,7 +226,8 @@ def _send(
     size = len(asked)
     is_campaign = day % CAMPAIGN_EVERY_DAYS == CAMPAIGN_EVERY_DAYS - 1
     campaign_hour = rng.integers(OPENING + 1, CLOSING - 1)
-    wants = rng.random(size) < _send_rates(day - world.last_in_day[asked], is_campaign=is_campaign)
+    rates = _send_rates(day - world.last_in_day[asked], is_campaign=is_campaign)
+    wants = rng.random(size) < np.minimum(rates * population.tempo[asked], 1.0)
     hour = rng.uniform(OPENING, CLOSING, size)
     if is_campaign:
         hour = campaign_hour + rng.uniform(0.0, 0.4, size)
@@ -229,7 +247,9 @@ def _send(
         answer_hour=np.where(answers, day * 24 + _answer_hours(hour, rng), np.nan),
         is_failed=is_failed,
         is_campaign=np.full(len(contact), is_campaign),
-        probability=_any_message(request, population, behaviour, contact, hour, state, chance, day),
+        probability=_any_message(
+            request, population, behaviour, contact, hour, state, chance, day, world.last_in_day
+        ),
     )
     world.quiet_from[contact] = day * 24 + hour + 3.0
     _touch(world, contact[answers], day)
@@ -274,13 +294,14 @@ def _any_message(
     state: Whole,
     answer_chance: Floats,
     day: int,
+    last_in_day: Whole,
 ) -> Floats:
     """Return the chance of an answer, or of a session before the same hour tomorrow.
 
     It may still fail to be delivered; a failed send is no example, so that does not count.
     """
     fades = fade_rate(population, drift_on(request, day + 1))[contact]
-    chances = write_chances(population, behaviour)[contact]
+    chances = write_chances(population, behaviour, day + 1 - last_in_day)[contact]
     stay_fading = 1.0 - 1.0 / behaviour.fading_days
     back = behaviour.return_rate
     engaged, fading = chances[:, ENGAGED], chances[:, FADING]

@@ -28,6 +28,12 @@ OPENING, CLOSING = 8, 21
 LANGUAGES = ("en", "es", "pt", "de", "fr")
 LANGUAGE_SHARES = (0.38, 0.28, 0.16, 0.10, 0.08)
 
+PERIOD_DAYS = (17, 26)
+"""Least and greatest number of days between the orders of a contact that orders regularly."""
+REGULAR_TEMPO = 0.05
+"""The business lets such contacts come by themselves."""
+REGULAR_STAYS = 3.0
+"""They stay this many times as long."""
 WINDOWS = np.array([[8, 15], [15, 22], [8, 22]])
 """First hour and hour after the last of the windows: morning, evening, any time."""
 MORNING, EVENING, ANY_TIME = 0, 1, 2
@@ -50,6 +56,10 @@ class Population:
     """Chance per day of beginning to fade."""
     talkativeness: Floats
     """Chance, 0 to 1, of writing again in the same exchange."""
+    period: Whole
+    """Days between the orders of a contact that orders regularly; 0 for the others."""
+    tempo: Floats
+    """Factor on how often the business writes to this contact."""
     start_hour: Floats
     """Hours from the first midnight to the first message, a lead's creation where it has one."""
 
@@ -71,16 +81,30 @@ def draw_population(
     size = request.conversations
     window, inside, outside = _answering(behaviour, size, rng)
     least, most = behaviour.write_rate
+    period = _periods(behaviour, size, rng)
+    is_regular = period > 0
     return Population(
         language=rng.choice(len(LANGUAGES), size=size, p=LANGUAGE_SHARES),
         window=window,
         answers_inside=inside,
         answers_outside=outside,
-        write_rate=rng.uniform(least, most, size),
-        fade_rate=1.0 / rng.uniform(*behaviour.fade_days, size),
+        # Even on a logarithmic scale: some write every other day, others twice a month, so that the
+        # same silence means little from one and much from another.
+        write_rate=np.exp(rng.uniform(np.log(least), np.log(most), size)),
+        fade_rate=1.0
+        / (rng.uniform(*behaviour.fade_days, size) * np.where(is_regular, REGULAR_STAYS, 1.0)),
         talkativeness=np.clip(0.15 + 0.55 * (inside + outside) / 2, 0.1, 0.7),
+        period=period,
+        tempo=np.where(is_regular, REGULAR_TEMPO, 1.0),
         start_hour=_start_hours(request, rng),
     )
+
+
+def _periods(behaviour: Behaviour, size: int, rng: np.random.Generator) -> Whole:
+    """Draw who orders regularly, and how often."""
+    least, most = PERIOD_DAYS
+    is_regular = rng.random(size) < behaviour.regular_share
+    return np.where(is_regular, rng.integers(least, most + 1, size), 0)
 
 
 def _answering(

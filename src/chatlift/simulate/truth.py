@@ -29,7 +29,7 @@ from chatlift.simulate.days import (
     send_rates,
     write_chances,
 )
-from chatlift.simulate.population import Floats, Population
+from chatlift.simulate.population import Floats, Population, Whole
 from chatlift.simulate.request import HORIZON_DAYS, SimulationRequest
 
 STATES = 4
@@ -82,10 +82,11 @@ def _at_monday(
     if (day + HORIZON_DAYS) * 24 > request.hours:
         return None
     (known,) = np.nonzero(population.start_hour < day * 24)
-    silent = silence_chances(request, behaviour, population, day)
+    monday = days.mondays[day]
+    silent = silence_chances(request, behaviour, population, day, monday.days_silent)
     # A lead's first days always hold a message, the first of them for certain on this Monday.
     still_lead = first_ordinary_day(request, population) > day
-    chance = np.where(still_lead, 0.0, silent[np.arange(population.size), days.mondays[day]])
+    chance = np.where(still_lead, 0.0, silent[np.arange(population.size), monday.state])
     cutoff = request.first_midnight + timedelta(days=day)
     return pl.DataFrame(
         {"external_id": contact_ids.gather(known), "probability": chance[known]}
@@ -93,7 +94,11 @@ def _at_monday(
 
 
 def silence_chances(
-    request: SimulationRequest, behaviour: Behaviour, population: Population, day: int
+    request: SimulationRequest,
+    behaviour: Behaviour,
+    population: Population,
+    day: int,
+    days_silent: Whole,
 ) -> Floats:
     """Return the chance of no inbound message in 30 days; a row per contact, a column per state.
 
@@ -102,7 +107,7 @@ def silence_chances(
     silent: Floats = np.ones((population.size, STATES))
     for later in reversed(range(day, day + HORIZON_DAYS)):
         drift = drift_on(request, later)
-        inbound = _inbound_chances(behaviour, population, drift, later - day)
+        inbound = _inbound_chances(behaviour, population, drift, days_silent + later - day)
         quiet = silent * (1.0 - inbound)
         silent = _before_change(behaviour, fade_rate(population, drift), quiet)
     return silent
@@ -123,11 +128,12 @@ def _before_change(behaviour: Behaviour, fades: Floats, quiet: Floats) -> Floats
 
 
 def _inbound_chances(
-    behaviour: Behaviour, population: Population, drift: float, days_silent: int
+    behaviour: Behaviour, population: Population, drift: float, days_silent: Whole
 ) -> Floats:
     """Return the chance of a message on a day: by itself, or as an answer to a send."""
-    writes = write_chances(population, behaviour)
+    writes = write_chances(population, behaviour, days_silent)
     answers = (population.answers_inside + population.answers_outside) / 2
-    sent = float(send_rates(np.array(days_silent)))
-    answered = sent * answers[:, None] * answer_factors(behaviour, drift)
+    sent = send_rates(days_silent)
+    reached = np.minimum(sent * population.tempo, 1.0)
+    answered = (reached * answers)[:, None] * answer_factors(behaviour, drift)
     return 1.0 - (1.0 - writes) * (1.0 - answered)

@@ -275,7 +275,8 @@ class _Running:
     def _one(
         self, model: ModelName, history: History, conversations: int, report: ReportProgress
     ) -> ModelOutcome:
-        task = self._task(model, conversations)
+        champion = self.workspace.versions.champion(model)
+        task = self._task(model, conversations, champion)
         trained = train_model(history, task, fit_with=self.fit_with, report=report)
         if isinstance(trained, ReadinessReport):
             return ModelOutcome(
@@ -286,7 +287,7 @@ class _Running:
         )
         evaluation["counts"]["undecided"] = trained.readiness.undecided
         evaluation["entities"] = len(mature_entities(trained.stored))
-        version = self._register(model, task, trained, evaluation)
+        version = self._register(task, trained, evaluation, champion)
         return ModelOutcome(
             model=model,
             sentence=_sentence(trained.decision, version),
@@ -299,7 +300,7 @@ class _Running:
             rounds=trained.model.rounds,
         )
 
-    def _task(self, model: ModelName, conversations: int) -> Task:
+    def _task(self, model: ModelName, conversations: int, champion: Version | None) -> Task:
         spec = SPECS[model]
         return Task(
             spec=spec,
@@ -314,16 +315,16 @@ class _Running:
             parameters=self.request.parameters.get(model, {}),
             key=self.workspace.text_key,
             conversations=conversations,
-            champion=self._champion(model),
+            champion=self._to_beat(champion),
             accepted_columns=self.request.accepted_columns,
             require_targets=self.request.require_targets,
         )
 
-    def _champion(self, model: ModelName) -> Champion | None:
-        """Return the version to beat; None where none serves or its files are damaged."""
-        version = self.workspace.versions.champion(model)
+    def _to_beat(self, version: Version | None) -> Champion | None:
+        """Return the champion for comparison; None where none serves or its files are damaged."""
         if version is None:
             return None
+        model = version.model
         try:
             artifact = self.workspace.versions.load(version)
             fitted = from_files(artifact.files, SPECS[model].main_file)
@@ -352,7 +353,11 @@ class _Running:
         return ceilings(trained.snapshot, truth_by_entity(truth, model, history))
 
     def _register(
-        self, model: ModelName, task: Task, trained: Trained, evaluation: Mapping[str, Any]
+        self,
+        task: Task,
+        trained: Trained,
+        evaluation: Mapping[str, Any],
+        champion: Version | None,
     ) -> Version:
         now = self.clock()
         verdict = trained.decision.verdict
@@ -360,7 +365,7 @@ class _Running:
         return self.workspace.versions.register(
             run_id=self.run.run_id,
             attempt=self.run.attempt,
-            model=model,
+            model=task.spec.model,
             files=trained.files,
             manifest=_manifest(task, trained, now),
             recipe_fingerprint=_fingerprint(recipe_to_json(trained.model.recipe)),
@@ -370,6 +375,7 @@ class _Running:
             gate=decision_to_json(trained.decision),
             verdict=verdict,
             promote=promotes,
+            expected_champion=champion.number if champion else None,
             predictions=trained.stored,
             now=now,
         )

@@ -61,6 +61,7 @@ class Shop:
                 gate={},
                 verdict=verdict,
                 promote=verdict is Verdict.PROMOTE,
+                expected_champion=self.champion(),
                 predictions=STORED,
                 now=self.tick(),
             )
