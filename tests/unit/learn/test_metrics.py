@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-
 from chatlift.learn.metrics import METRICS, Figure, Judged, measure, resample
 
 
