@@ -65,26 +65,36 @@ def sigmoid(values: Vector) -> Vector:
     return np.asarray(np.exp(-np.logaddexp(0.0, -values)))
 
 
-def logistic_line(
-    margins: Vector, labels: Vector, weights: Vector | None = None
-) -> tuple[float, float]:
-    """Return slope and intercept of the logistic regression of labels on margins.
+def logistic_line(margins: Vector, labels: Vector) -> tuple[float, float]:
+    """Return slope and intercept of the logistic regression of labels on margins."""
+    slopes, intercepts = logistic_lines(margins, labels, np.ones((1, len(margins))))
+    return float(slopes[0]), float(intercepts[0])
 
-    Fitted by Newton steps with a faint ridge around slope 1 and intercept 0.
+
+def logistic_lines(margins: Vector, labels: Vector, weights: Vector) -> tuple[Vector, Vector]:
+    """Return slope and intercept of the weighted regression, one each per row of weights.
+
+    Fitted by Newton steps for all rows of weights (resamples x rows) at once, with a faint ridge
+    around slope 1 and intercept 0.
     """
-    counts = np.ones_like(margins) if weights is None else weights
-    theta = np.array([1.0, 0.0])
-    start = theta.copy()
-    design = np.column_stack([margins, np.ones_like(margins)])
+    slope, intercept = np.ones(len(weights)), np.zeros(len(weights))
     for _ in range(NEWTON_STEPS):
-        probability = sigmoid(design @ theta)
-        slope = design.T @ (counts * (labels - probability)) - RIDGE * (theta - start)
-        spread = counts * probability * (1 - probability)
-        step = np.linalg.solve((design.T * spread) @ design + RIDGE * np.eye(2), slope)
-        theta = theta + np.clip(step, -2.0, 2.0)
-        if np.abs(step).max() < 1e-8:
+        probability = sigmoid(slope[:, None] * margins + intercept[:, None])
+        rest = weights * (labels - probability)
+        spread = weights * probability * (1 - probability)
+        pull_slope = rest @ margins - RIDGE * (slope - 1)
+        pull_intercept = rest.sum(axis=1) - RIDGE * intercept
+        mixed = spread @ margins
+        by_slope = spread @ margins**2 + RIDGE
+        by_intercept = spread.sum(axis=1) + RIDGE
+        area = by_slope * by_intercept - mixed**2
+        step_slope = (by_intercept * pull_slope - mixed * pull_intercept) / area
+        step_intercept = (by_slope * pull_intercept - mixed * pull_slope) / area
+        slope = slope + np.clip(step_slope, -2.0, 2.0)
+        intercept = intercept + np.clip(step_intercept, -2.0, 2.0)
+        if max(np.abs(step_slope).max(), np.abs(step_intercept).max()) < 1e-7:
             break
-    return float(theta[0]), float(theta[1])
+    return slope, intercept
 
 
 def platt(margins: Vector, labels: Vector) -> Calibrator:

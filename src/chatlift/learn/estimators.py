@@ -187,7 +187,7 @@ class XGBoostForest:
         settings = {
             "objective": "reg:squarederror",
             "tree_method": "hist",
-            "max_bin": 64,
+            "max_bin": 32,
             "base_score": 0.5,
             "eta": 1.0,
             "lambda": 0.0,

@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chatlift.learn.calibration import logistic_line, sigmoid
+from chatlift.learn.calibration import logistic_lines, sigmoid
 
 Vector = NDArray[np.float64]
 Weights = NDArray[np.float64]
 
-RESAMPLES = 400
+RESAMPLES = 300
 MOST_CELLS = 20_000_000
 """Resamples x rows held at once at the most; larger sets get fewer resamples."""
 FEWEST_RESAMPLES = 100
@@ -201,8 +201,7 @@ def _margins(judged: Judged) -> Vector:
 
 def calibration_slope(judged: Judged, weights: Weights) -> Vector:
     """Slope of the outcome's log-odds on the predicted ones; 1 is right (Cox 1958)."""
-    margins = _margins(judged)
-    return np.array([logistic_line(margins, judged.labels, row)[0] for row in weights])
+    return logistic_lines(_margins(judged), judged.labels, weights)[0]
 
 
 def calibration_intercept(judged: Judged, weights: Weights) -> Vector:
@@ -282,6 +281,16 @@ def measure(repeats: Sequence[Judged], names: Sequence[str], *, seed: int) -> di
         values = np.mean([METRICS[name](judged, chosen) for judged in repeats], axis=0)
         figures[name] = interval_of(values, LEVELS.get(name, LEVEL))
     return figures
+
+
+def measure_values(repeats: Sequence[Judged], names: Sequence[str]) -> dict[str, float | None]:
+    """Return the named values alone, each the mean over the repeats; None: not measurable."""
+    values = {}
+    for name in names:
+        found = [METRICS[name](judged, np.ones((1, len(judged))))[0] for judged in repeats]
+        mean = float(np.mean(found)) if found else np.nan
+        values[name] = mean if np.isfinite(mean) else None
+    return values
 
 
 def measure_difference(

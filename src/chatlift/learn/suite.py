@@ -18,7 +18,7 @@ from chatlift import history as crm
 from chatlift.history import History
 from chatlift.learn.estimators import Vector
 from chatlift.learn.evaluation import REPORTED
-from chatlift.learn.metrics import Figure, Judged, measure
+from chatlift.learn.metrics import Figure, Judged, measure_values
 from chatlift.learn.scoring import Scorer
 from chatlift.learn.snapshots import Snapshot, take_snapshot
 from chatlift.learn.specs.base import Target
@@ -66,7 +66,6 @@ class Recorded:
     figures: Mapping[str, Figure]
     """The leading figures."""
     basis: str
-    seed: int
     targets: Sequence[Target]
 
 
@@ -130,13 +129,11 @@ def leading_judged(stored: pl.DataFrame, basis: str) -> list[Judged]:
 
 
 def _figures_hold(recorded: Recorded) -> Finding:
-    measured = measure(
-        leading_judged(recorded.stored, recorded.basis), REPORTED, seed=recorded.seed
-    )
+    measured = measure_values(leading_judged(recorded.stored, recorded.basis), REPORTED)
     wrong = [
         name
-        for name, figure in measured.items()
-        if not _is_same(figure.value, recorded.figures[name].value)
+        for name, value in measured.items()
+        if not _is_same(value, recorded.figures[name].value)
     ]
     return Finding(
         name="figures_hold",
@@ -184,7 +181,7 @@ def _labels_hold(recorded: Recorded, rebuilt: Snapshot) -> Finding:
 def _reproduces(scorer: Scorer, recorded: Recorded, rebuilt: Snapshot) -> Finding:
     shipped = recorded.stored.filter(pl.col("fold") == SHIPPED_FOLD)
     rows = rebuilt.examples.select("entity_id", "cutoff").with_columns(
-        today=pl.Series(scorer.model.probabilities(rebuilt), dtype=pl.Float64)
+        today=pl.Series(_probabilities(scorer, rebuilt), dtype=pl.Float64)
     )
     joined = shipped.join(rows, on=["entity_id", "cutoff"], how="inner")
     worst = joined.select((pl.col("today") - pl.col("probability")).abs().max()).item()

@@ -208,7 +208,6 @@ def _suite(
         stored=stored,
         figures=evaluation.figures,
         basis=evaluation.basis,
-        seed=task.options.seed,
         targets=task.choices.targets,
     )
     return run_suite(scorer, history, recorded, through)

@@ -135,7 +135,6 @@ def _recorded(workspace: Workspace, version: Version, scorer: Scorer) -> Recorde
         stored=workspace.versions.evaluation_predictions(version),
         figures=figures_from_json(version.evaluation["figures"]),
         basis=version.evaluation["basis"],
-        seed=scorer.model.recipe.seed,
         targets=choices.targets,
     )
 

@@ -104,7 +104,7 @@ SPEC = ModelSpec(
     hyperparameters=(
         Hyperparameter(
             name="trees",
-            default=150,
+            default=100,
             minimum=5,
             maximum=2000,
             is_whole=True,
