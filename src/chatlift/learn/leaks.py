@@ -11,7 +11,7 @@ import polars as pl
 
 from chatlift.learn.features.attributes import AttributeEncoder
 from chatlift.learn.gate import SUSPICIOUS_AUC, Leak
-from chatlift.learn.metrics import Figure, Judged, measure
+from chatlift.learn.metrics import Figure, Judged, measure, measure_values
 from chatlift.learn.snapshots import Snapshot
 
 FEWEST_LEADS = 20
@@ -63,6 +63,9 @@ def _single_auc(values: pl.Series, snapshot: Snapshot, *, seed: int) -> Figure:
     if np.corrcoef(scores, labels)[0, 1] < 0:
         scores = -scores
     judged = Judged(labels, scores, np.zeros_like(labels), snapshot.contacts[rows])
+    value = measure_values([judged], ["roc_auc"])["roc_auc"]
+    if value is None or value <= SUSPICIOUS_AUC:
+        return Figure(value)  # Its interval begins below; resampling every column took longest.
     return measure([judged], ["roc_auc"], seed=seed)["roc_auc"]
 
 

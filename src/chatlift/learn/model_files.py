@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from chatlift.errors import Unavailable
+from chatlift.errors import InvalidInput, Unavailable
 from chatlift.learn.calibration import Calibrator
 from chatlift.learn.estimators import ESTIMATORS
 from chatlift.learn.features.attributes import AttributeEncoder
@@ -55,7 +55,7 @@ def from_files(files: Mapping[str, bytes], main_file: str) -> FittedModel:
     """
     try:
         return _parse(files, main_file)
-    except (KeyError, ValueError, TypeError, IndexError) as error:
+    except (KeyError, ValueError, TypeError, IndexError, InvalidInput) as error:
         raise Unavailable(
             f"The files of this version do not make a model ({type(error).__name__} while "
             "reading them). Roll back to the version before, or train again."
@@ -103,7 +103,13 @@ def recipe_from_json(found: Mapping[str, Any]) -> Recipe:
     """Read what `recipe_to_json` wrote."""
     return Recipe(
         estimator=str(found["estimator"]),
-        parameters={str(name): float(value) for name, value in found["parameters"].items()},
+        parameters={str(name): _number(value) for name, value in found["parameters"].items()},
         seed=int(found["seed"]),
         features=tuple(str(name) for name in found["features"]),
     )
+
+
+def _number(value: object) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    raise TypeError(type(value).__name__)

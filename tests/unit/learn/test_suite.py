@@ -120,7 +120,6 @@ def recorded_of(found: Trained, **changed: Any) -> Recorded:
         "stored": found.stored,
         "figures": found.evaluation.figures,
         "basis": found.evaluation.basis,
-        "seed": 0,
         "targets": SPEC.targets,
     }
     return Recorded(**(known | changed))

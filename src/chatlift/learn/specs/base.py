@@ -169,7 +169,7 @@ class Spans:
         InvalidInput
             If a name is unknown or a value is not a positive number.
         """
-        known = {field.name for field in fields(self)}
+        known = [field.name for field in fields(self)]
         for name, value in values.items():
             if name not in known:
                 raise InvalidInput(f"No span is called {name!r}. There are: {', '.join(known)}.")
