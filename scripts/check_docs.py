@@ -110,6 +110,7 @@ def targets_of(root: Path) -> set[str]:
 def variables_of(root: Path) -> set[str]:
     """Return the variables that the source, the tests' set-up or CI name."""
     files = [*(root / "src").rglob("*.py"), *(root / "tests").rglob("conftest.py")]
+    files += (root / "benchmarks").rglob("*.py")
     files += [file for file in [root / ".ci" / "run"] if file.exists()]
     text = "\n".join(file.read_text(encoding="utf-8") for file in files)
     return set(VARIABLE.findall(text))

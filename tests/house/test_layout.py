@@ -11,8 +11,6 @@ PACKAGE = ROOT / "src" / "chatlift"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 DOORS = [path for path in MODULES if path.name == "__init__.py"]
 UNIT_TESTS = sorted((ROOT / "tests" / "unit").rglob("test_*.py"))
-SAME_NAMES = {"learn": {"catalogue.py"}}
-"""Names that occur twice in a room, each in a folder that tells them apart; keep this short."""
 ROOMS = sorted(path for path in PACKAGE.iterdir() if (path / "__init__.py").exists())
 
 
@@ -36,7 +34,7 @@ def mirrored_module(test: Path) -> Path:
 @pytest.mark.parametrize("room", ROOMS, ids=relative)
 def test_a_file_name_occurs_once_in_a_package(room: Path) -> None:
     names = Counter(path.name for path in room.rglob("*.py") if path.name != "__init__.py")
-    assert {name for name, count in names.items() if count > 1} == SAME_NAMES.get(room.name, set())
+    assert {name for name, count in names.items() if count > 1} == set()
 
 
 @pytest.mark.parametrize("door", DOORS, ids=relative)

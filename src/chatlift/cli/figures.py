@@ -24,6 +24,8 @@ NAMES = {
     "mean_score_gap": "Mean Score less Base Rate",
 }
 SHARES = frozenset({"accuracy", "precision", "recall", "base_rate"})
+PAIRED = frozenset({"calibration_slope", "calibration_intercept"})
+"""Judged as a pair: each has a wider interval, so that both hold together 95 % of the time."""
 NAME_WIDTH = 26
 
 
@@ -48,12 +50,13 @@ def told_number(metric: str, value: float | None) -> str:
 
 
 def told_figure(metric: str, figure: Mapping[str, Any]) -> str:
-    """Return a figure with its 95 % interval, where it has one."""
+    """Return a figure with its interval, where it has one."""
     value = told_number(metric, figure["value"])
     if figure["low"] is None or figure["high"] is None:
         return value
     low, high = told_number(metric, figure["low"]), told_number(metric, figure["high"])
-    return f"{value} (95 % interval {low.removesuffix(' %')} to {high})"
+    level = "97.5" if metric in PAIRED else "95"
+    return f"{value} ({level} % interval {low.removesuffix(' %')} to {high})"
 
 
 def figure_line(metric: str, figure: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from chatlift.cli.figures import figure_line, name_of, told_bytes, told_number
 from chatlift.cli.training_report import main_file_of
-from chatlift.learn.specs.catalogue import SPECS
+from chatlift.learn.specs.directory import SPECS
 from chatlift.registry.champions import LedgerEntry
 from chatlift.registry.versions import Comparison, Version
 from chatlift.vocabulary import ModelName

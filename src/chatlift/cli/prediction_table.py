@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from chatlift.learn.explain import Reason
-from chatlift.learn.specs.catalogue import SPECS
+from chatlift.learn.specs.directory import SPECS
 from chatlift.vocabulary import ModelName
 from chatlift.workflows.predict import Prediction, PredictReport
 

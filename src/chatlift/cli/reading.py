@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from chatlift.errors import InvalidInput
-from chatlift.learn.specs.catalogue import SPECS
+from chatlift.learn.specs.directory import SPECS
 from chatlift.vocabulary import ModelName, parse_models
 
 Parameters = dict[ModelName, dict[str, float]]

@@ -11,7 +11,7 @@ from chatlift.cli.console import heading
 from chatlift.cli.figures import figure_line, name_of, told_figure, told_number
 from chatlift.cli.log_file import failure_lines
 from chatlift.learn.gate import Check, Decision
-from chatlift.learn.specs.catalogue import SPECS
+from chatlift.learn.specs.directory import SPECS
 from chatlift.registry.versions import Version
 from chatlift.vocabulary import ModelName, Verdict
 from chatlift.workflows.train import ModelOutcome, TrainReport, TrainRequest

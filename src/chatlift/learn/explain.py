@@ -49,6 +49,7 @@ class _Column:
     group: str
     high: str
     low: str
+    unknown: str
 
 
 def explain(
@@ -108,7 +109,7 @@ def _words(column: _Column, value: float, median: float, raises: bool) -> str:
     if column.group == TEXT_GROUP:
         return TEXT_WORDS[0] if raises else TEXT_WORDS[1]
     if np.isnan(value):
-        return f"nothing known yet: {column.high}"
+        return column.unknown
     return column.high if value > median or np.isnan(median) else column.low
 
 
@@ -117,14 +118,21 @@ def _columns(model: FittedModel, features: Sequence[Feature]) -> list[_Column]:
     told = []
     for name in model.columns:
         if name in TEXT_COLUMNS:
-            told.append(_Column(name, TEXT_GROUP, *TEXT_WORDS))
+            told.append(_Column(name, TEXT_GROUP, *TEXT_WORDS, "has written no words lately"))
         elif name in declared:
             feature = declared[name]
-            told.append(_Column(name, feature.group, feature.high, feature.low))
+            told.append(_Column(name, feature.group, feature.high, feature.low, feature.null_means))
         else:
-            high, low = model.encoder.words(name)
-            told.append(_Column(name, f"{ATTRIBUTES_GROUP}:{name.split('=', 1)[0]}", high, low))
+            told.append(_attribute_column(name, model))
     return told
+
+
+def _attribute_column(name: str, model: FittedModel) -> _Column:
+    attribute = name.split("=", 1)[0]
+    subject, _, what = attribute.partition(".")
+    high, low = model.encoder.words(name)
+    unknown = f"{subject}'s {what.replace('_', ' ')} is unknown"
+    return _Column(name, f"{ATTRIBUTES_GROUP}:{attribute}", high, low, unknown)
 
 
 def strongest_messages(model: FittedModel, snapshot: Snapshot) -> list[int | None]:

@@ -11,7 +11,7 @@ from chatlift.errors import ChatliftError, NotReady
 from chatlift.history import History
 from chatlift.learn.reporting import figures_from_json
 from chatlift.learn.scoring import Answer, Scorer
-from chatlift.learn.specs.catalogue import SPECS
+from chatlift.learn.specs.directory import SPECS
 from chatlift.learn.specs.choices import Choices
 from chatlift.learn.specs.observing import observed_through
 from chatlift.learn.suite import Finding, Recorded, run_suite

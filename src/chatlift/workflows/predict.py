@@ -17,7 +17,7 @@ from chatlift.errors import InvalidInput, NotFound, NotReady
 from chatlift.history import History
 from chatlift.learn.scoring import Answer, AnswerState
 from chatlift.learn.specs.base import ModelSpec
-from chatlift.learn.specs.catalogue import SPECS
+from chatlift.learn.specs.directory import SPECS
 from chatlift.learn.specs.observing import observed_through
 from chatlift.registry.artifacts import Artifact
 from chatlift.registry.serving import history_of, scorer_of

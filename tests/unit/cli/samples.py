@@ -107,7 +107,7 @@ def outcome(verdict: Verdict = Verdict.PROMOTE, **changes: Any) -> ModelOutcome:
         "evaluation": evaluation(mae=6.2, r2=0.7),
         "decision": decision(verdict),
         "version": version(is_champion=verdict is Verdict.PROMOTE),
-        "parameters": {"trees": 150, "max_depth": 5},
+        "parameters": {"trees": 100, "max_depth": 5},
         "rounds": 66,
     }
     return ModelOutcome(**(values | changes))

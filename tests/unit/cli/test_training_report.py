@@ -32,7 +32,7 @@ def test_the_report_of_a_model_has_its_parts_in_order() -> None:
 def test_only_hyperparameters_that_were_set_are_told() -> None:
     told = "\n".join(model_report(outcome()))
     assert "Hyperparameters: max_depth = 5; 66 rounds kept" in told
-    assert "trees = 150" not in told
+    assert "trees = 100" not in told
 
 
 def test_an_interval_is_told_with_its_figure() -> None:

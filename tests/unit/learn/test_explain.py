@@ -19,7 +19,7 @@ from chatlift.learn.fitting import FittedModel, Recipe, fit
 from chatlift.learn.scoring import Scorer
 from chatlift.learn.snapshots import Snapshot, take_snapshot
 from chatlift.learn.specs.base import ModelSpec
-from chatlift.learn.specs.catalogue import SPECS
+from chatlift.learn.specs.directory import SPECS
 from chatlift.vocabulary import ModelName
 
 KEY = b"k"

@@ -10,7 +10,7 @@ import pytest
 from chatlift.learn.evaluation import Basis, Counts, Evaluation, Predictions, Rival
 from chatlift.learn.gate import AgainstChampion, Decision, Evidence, Leak, decide
 from chatlift.learn.metrics import Figure
-from chatlift.learn.specs.catalogue import SPECS
+from chatlift.learn.specs.directory import SPECS
 from chatlift.vocabulary import ModelName, Verdict
 
 SPEC = SPECS[ModelName.CHURN]

@@ -16,7 +16,7 @@ from chatlift.history import History
 from chatlift.learn.features.attributes import AttributeEncoder
 from chatlift.learn.leaks import filled_when_closed, suspected_leaks
 from chatlift.learn.snapshots import take_snapshot
-from chatlift.learn.specs.catalogue import SPECS
+from chatlift.learn.specs.directory import SPECS
 from chatlift.vocabulary import ModelName, Verdict
 from chatlift.workflows.train import ModelOutcome, train
 

@@ -20,7 +20,7 @@ from chatlift.learn.features.catalogue import catalogue
 from chatlift.learn.fitting import FittedModel, Recipe, fit
 from chatlift.learn.model_files import PIPELINE_FILE, TEXT_FILE, from_files, to_files
 from chatlift.learn.snapshots import Snapshot, take_snapshot
-from chatlift.learn.specs.catalogue import SPECS
+from chatlift.learn.specs.directory import SPECS
 from chatlift.vocabulary import ModelName
 
 Files = dict[str, bytes]

@@ -12,7 +12,7 @@ from tests.histories import at
 
 from chatlift.learn.readiness import ReadinessReport, assess
 from chatlift.learn.specs.base import EXAMPLES, Readiness
-from chatlift.learn.specs.catalogue import SPECS
+from chatlift.learn.specs.directory import SPECS
 from chatlift.vocabulary import ModelName
 
 SPEC = SPECS[ModelName.LEAD_SCORING]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chatlift.errors import Conflict
-from chatlift.learn.specs.catalogue import SPECS
+from chatlift.learn.specs.directory import SPECS
 from chatlift.registry.artifacts import (
     MAIN_FILES,
     ArtifactInfo,

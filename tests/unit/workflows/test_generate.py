@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from chatlift.errors import Conflict
-from chatlift.learn.specs.catalogue import SPECS
+from chatlift.learn.specs.directory import SPECS
 from chatlift.simulate.crm import simulate_crm
 from chatlift.simulate.quality import quality_of
 from chatlift.simulate.request import SimulationRequest

@@ -244,6 +244,8 @@ def _words(attribute: EncodedAttribute, column: str) -> tuple[str, str]:
     told = f"{subject}'s {name.replace('_', ' ')}"
     if attribute.kind == "category":
         value = column.removeprefix(f"{attribute.name}=")
+        if value == MISSING:
+            return f"{told} is unknown", f"{told} is known"
         return f"{told} is {value}", f"{told} is not {value}"
     return {
         "boolean": (f"{told} is yes", f"{told} is no"),

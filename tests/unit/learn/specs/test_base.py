@@ -11,7 +11,7 @@ from tests.histories import at
 from chatlift.errors import InvalidInput
 from chatlift.history import History
 from chatlift.learn.specs.base import EXAMPLES, Bands, Hyperparameter, Target, contact_examples
-from chatlift.learn.specs.catalogue import SPECS
+from chatlift.learn.specs.directory import SPECS
 from chatlift.vocabulary import ModelName
 
 TREES = Hyperparameter(

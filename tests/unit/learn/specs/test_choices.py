@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chatlift.errors import InvalidInput
-from chatlift.learn.specs.catalogue import SPECS
+from chatlift.learn.specs.directory import SPECS
 from chatlift.learn.specs.choices import Choices
 from chatlift.vocabulary import ModelName
 

@@ -1,4 +1,4 @@
-"""The specs by the name of their model."""
+"""All specs, by the name of their model."""
 
 from __future__ import annotations
 

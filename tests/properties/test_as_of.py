@@ -20,7 +20,7 @@ from chatlift.learn.features.catalogue import catalogue
 from chatlift.learn.fitting import FittedModel, Recipe, fit, text_scores
 from chatlift.learn.snapshots import Snapshot, take_snapshot
 from chatlift.learn.specs.base import ModelSpec
-from chatlift.learn.specs.catalogue import SPECS
+from chatlift.learn.specs.directory import SPECS
 from chatlift.vocabulary import FactSubject, ModelName
 
 KEY = b"a key of this test"
