@@ -41,6 +41,7 @@ check: $(READY) ## Hold format, lint, types, import direction and docs, without 
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python scripts/check_docs.py --check
 	@$(BIN)/python scripts/cli_reference.py --check
+	@$(BIN)/python scripts/feature_catalogue.py --check
 
 bench: $(READY) ## Measure again what docs/benchmarks.md tells; about an hour on two cores
 	@for name in features generate learning run_real_data shuffled_labels twenty_seeds gate; do \
@@ -53,6 +54,7 @@ format: $(READY) ## Put every file into the common format
 
 docs: $(READY) ## Write the generated pages anew
 	@$(BIN)/python scripts/cli_reference.py
+	@$(BIN)/python scripts/feature_catalogue.py
 
 lock: $(READY) ## Pin the dependencies again (needs uv)
 	@$(BIN)/python scripts/lock.py

@@ -15,5 +15,5 @@ def test_the_platforms_old_names_are_understood() -> None:
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(InvalidInput, match="'sales'.*lead_scoring, churn, engagement"):
+    with pytest.raises(InvalidInput, match=r"'sales'.*lead_scoring, churn, engagement"):
         parse_models("sales")

@@ -11,8 +11,8 @@ from chatlift.learn.features.declare import Feature
 from chatlift.learn.fitting import FittedModel
 from chatlift.learn.model_files import from_files
 from chatlift.learn.scoring import Scorer
-from chatlift.learn.specs.directory import SPECS
 from chatlift.learn.specs.choices import Choices
+from chatlift.learn.specs.directory import SPECS
 from chatlift.registry.artifacts import Artifact
 from chatlift.registry.workspace import Workspace
 from chatlift.vocabulary import ModelName

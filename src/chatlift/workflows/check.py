@@ -11,8 +11,8 @@ from chatlift.errors import ChatliftError, NotReady
 from chatlift.history import History
 from chatlift.learn.reporting import figures_from_json
 from chatlift.learn.scoring import Answer, Scorer
-from chatlift.learn.specs.directory import SPECS
 from chatlift.learn.specs.choices import Choices
+from chatlift.learn.specs.directory import SPECS
 from chatlift.learn.specs.observing import observed_through
 from chatlift.learn.suite import Finding, Recorded, run_suite
 from chatlift.registry.serving import history_of, scorer_of
@@ -117,7 +117,7 @@ def _examined(workspace: Workspace, history: History, version: Version, strict: 
         passed=True,
         sentence=f"{len(artifact.files)} files match their SHA-256 and were read.",
     )
-    recorded = _recorded(workspace, version, scorer)
+    recorded = _recorded(workspace, version)
     answers = _five(scorer, history, through)
     return ModelCheck(
         model=version.model,
@@ -129,7 +129,7 @@ def _examined(workspace: Workspace, history: History, version: Version, strict: 
     )
 
 
-def _recorded(workspace: Workspace, version: Version, scorer: Scorer) -> Recorded:
+def _recorded(workspace: Workspace, version: Version) -> Recorded:
     choices = Choices.of(SPECS[version.model], workspace.account.settings)
     return Recorded(
         stored=workspace.versions.evaluation_predictions(version),

@@ -27,8 +27,8 @@ from chatlift.learn.gate import Decision
 from chatlift.learn.model_files import from_files, recipe_to_json
 from chatlift.learn.readiness import ReadinessReport
 from chatlift.learn.reporting import decision_to_json, evaluation_to_json, headline_metrics
-from chatlift.learn.specs.directory import SPECS
 from chatlift.learn.specs.choices import Choices
+from chatlift.learn.specs.directory import SPECS
 from chatlift.learn.suite import Finding
 from chatlift.learn.training import Task, Trained, mature_entities, train_model, trained_on
 from chatlift.registry.failures import failure_of

@@ -18,8 +18,8 @@ from chatlift.learn.features.catalogue import catalogue
 from chatlift.learn.readiness import ReadinessReport
 from chatlift.learn.scoring import AnswerState, Scorer, Trend, shown_scores
 from chatlift.learn.specs.base import Readiness
-from chatlift.learn.specs.directory import SPECS
 from chatlift.learn.specs.choices import Choices
+from chatlift.learn.specs.directory import SPECS
 from chatlift.learn.suite import SHIPPED_FOLD
 from chatlift.learn.training import Task, Trained, train_model
 from chatlift.vocabulary import LeadOutcome, ModelName

@@ -21,8 +21,8 @@ from chatlift.learn.readiness import ReadinessReport
 from chatlift.learn.scoring import Scorer
 from chatlift.learn.snapshots import Snapshot
 from chatlift.learn.specs.base import Readiness, Target
-from chatlift.learn.specs.directory import SPECS
 from chatlift.learn.specs.choices import Choices
+from chatlift.learn.specs.directory import SPECS
 from chatlift.learn.suite import SHIPPED_FOLD, Finding, Recorded, run_suite
 from chatlift.learn.training import Task, Trained, train_model
 from chatlift.vocabulary import ModelName, Verdict

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from chatlift.errors import InvalidInput
-from chatlift.learn.specs.directory import SPECS
 from chatlift.learn.specs.choices import Choices
+from chatlift.learn.specs.directory import SPECS
 from chatlift.vocabulary import ModelName
 
 LEADS = SPECS[ModelName.LEAD_SCORING]
