@@ -29,6 +29,7 @@ CSV_COLUMNS = (
     "recommendation",
     "reasons_for",
     "reasons_against",
+    "best_time",
     "model_version",
     "as_of",
 )
@@ -75,7 +76,10 @@ def _answers(model: ModelName, predictions: Sequence[Prediction]) -> list[str]:
     head = f"{'#':>3}  {entity:<{width}}  {SCORE_WORDS[model]:>6}  {'Band':<6}  {'Trend':<15}  "
     lines = ["", head + "Recommendation"]
     for place, prediction in enumerate(predictions, 1):
-        lines += [_row(place, prediction, width), *_reasons(prediction.answer.reasons)]
+        answer = prediction.answer
+        lines += [_row(place, prediction, width), *_reasons(answer.reasons)]
+        if answer.best_time:
+            lines.append(f"       When: {answer.best_time}")
     return lines
 
 
@@ -119,6 +123,7 @@ def _cells(report: PredictReport, prediction: Prediction) -> list[str | float]:
         answer.recommendation,
         "; ".join(words_of(answer.reasons, raises=True)),
         "; ".join(words_of(answer.reasons, raises=False)),
+        answer.best_time or "",
         report.version_number,
         answer.as_of.isoformat(),
     ]

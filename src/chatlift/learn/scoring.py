@@ -7,7 +7,7 @@ can be scored. The very same snapshot code as in training serves here.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -15,13 +15,14 @@ import numpy as np
 import polars as pl
 
 from chatlift.history import History
+from chatlift.learn.best_time import NO_CLEAR_TIME, best_times
 from chatlift.learn.estimators import Vector
 from chatlift.learn.explain import Reason, explain
 from chatlift.learn.features.declare import Feature
 from chatlift.learn.fitting import FittedModel
 from chatlift.learn.snapshots import Snapshot, take_snapshot
 from chatlift.learn.specs.base import ModelSpec, Spans
-from chatlift.vocabulary import Direction
+from chatlift.vocabulary import Direction, ModelName
 
 TREND_SPAN = timedelta(days=7)
 TREND_POINTS = 10.0
@@ -61,6 +62,10 @@ class Answer:
     trend: Trend
     reasons: tuple[Reason, ...]
     as_of: datetime
+    interval: tuple[float, float] | None = None
+    """Of the score; None until its coverage has been measured."""
+    best_time: str | None = None
+    """engagement: in which part of the day the contact answered more often, if any stands out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,11 +99,26 @@ class Scorer:
         told = explain(self.model, now, self.features)
         probabilities = self.model.probabilities(now)
         is_past = self._is_past_horizon(now)
-        return [
+        answers = [
             self._answer(
                 now, row, float(probabilities[row]), trends[row], told[row], bool(is_past[row])
             )
             for row in range(len(now))
+        ]
+        return self._with_best_times(answers, history, as_of)
+
+    def _with_best_times(
+        self, answers: list[Answer], history: History, as_of: datetime
+    ) -> list[Answer]:
+        """Add to engagement answers when the contact answered more often."""
+        if self.spec.model is not ModelName.ENGAGEMENT:
+            return answers
+        sends = self.spec.examples(history, self.spans)
+        times = best_times(sends.filter(pl.col("horizon_ends_at") < as_of), history.time_zone)
+        words = {contact: time.words for contact, time in times.items()}
+        return [
+            replace(answer, best_time=words.get(answer.contact_id, NO_CLEAR_TIME))
+            for answer in answers
         ]
 
     def _answer(

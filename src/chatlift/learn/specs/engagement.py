@@ -142,7 +142,7 @@ SPEC = ModelSpec(
     bands=Bands(high="high", medium="medium", low="low"),
     recommendations={
         "high": "Write now",
-        "medium": "Write at this contact's best hour",
+        "medium": "Write at the time of day at which this contact answers",
         "low": "Do not write now",
     },
     readiness=Readiness(entities=50, examples=200),
