@@ -166,11 +166,12 @@ def _to_json(report: PredictReport, prediction: Prediction) -> dict[str, Any]:
         "state": answer.state,
         "score": answer.score,
         "probability": answer.probability,
-        "interval": None,
+        "interval": answer.interval,
         "band": answer.band,
         "trend": answer.trend,
         "reasons": [asdict(reason) for reason in answer.reasons],
         "recommendation": answer.recommendation,
+        "best_time": answer.best_time,
         "model_version": report.version_number,
         "as_of": answer.as_of,
     }
