@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from importlib.metadata import version as installed_version
@@ -48,6 +50,8 @@ from chatlift.vocabulary import (
 
 Clock = Callable[[], datetime]
 
+RENEW_SECONDS = 5.0
+"""How often the lease of a run under way is renewed."""
 RECORDED_LIBRARIES = ("chatlift", "numpy", "polars", "scikit-learn", "xgboost-cpu")
 """Whose versions a manifest keeps."""
 
@@ -161,7 +165,9 @@ def train(
     started = clock()
     running = _Running(workspace, request, run, clock, report, fit_with)
     try:
-        outcomes = running.all_models()
+        workspace.versions.sweep_orphans()
+        with running.kept_alive():
+            outcomes = running.all_models()
     except (Cancelled, KeyboardInterrupt) as stopped:
         running.end(RunStatus.CANCELLED, "Training was cancelled; the champion is untouched.")
         raise Cancelled(
@@ -220,6 +226,25 @@ class _Running:
             message=message,
             error=error,
         )
+
+    @contextmanager
+    def kept_alive(self) -> Iterator[None]:
+        """Renew the run's lease from a thread, so that one long fit is not taken for a death."""
+        is_over = threading.Event()
+
+        def beat() -> None:
+            while not is_over.wait(RENEW_SECONDS):
+                # A cancellation or a lost run is seen by the next report of progress.
+                with suppress(ChatliftError):
+                    self.workspace.runs.renew(self.run.run_id, self.run.attempt, now=self.clock())
+
+        heart = threading.Thread(target=beat, name="lease", daemon=True)
+        heart.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            heart.join()
 
     def all_models(self) -> list[ModelOutcome]:
         """Train the models in turn; one that fails leaves the others alone."""
