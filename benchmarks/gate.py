@@ -25,7 +25,7 @@ from chatlift.learn.features.catalogue import catalogue
 from chatlift.learn.fitting import Recipe, fit
 from chatlift.learn.gate import AgainstChampion, champion_checks
 from chatlift.learn.snapshots import Snapshot, take_snapshot
-from chatlift.learn.specs.catalogue import SPECS
+from chatlift.learn.specs.directory import SPECS
 from chatlift.learn.threads import one_thread_each
 from chatlift.registry.serving import history_of
 from chatlift.registry.workspace import open_workspace

@@ -29,8 +29,8 @@ from chatlift.learn.evaluation import Options, out_of_fold
 from chatlift.learn.fitting import Recipe
 from chatlift.learn.metrics import Figure, measure
 from chatlift.learn.snapshots import Snapshot, take_snapshot
-from chatlift.learn.specs.catalogue import SPECS
 from chatlift.learn.specs.choices import Choices
+from chatlift.learn.specs.directory import SPECS
 from chatlift.learn.threads import one_thread_each
 from chatlift.registry.serving import history_of
 from chatlift.registry.workspace import Workspace, open_workspace

@@ -25,7 +25,7 @@ from chatlift.learn.features.catalogue import catalogue
 from chatlift.learn.fitting import Recipe
 from chatlift.learn.metrics import measure
 from chatlift.learn.snapshots import take_snapshot
-from chatlift.learn.specs.catalogue import SPECS
+from chatlift.learn.specs.directory import SPECS
 from chatlift.learn.threads import one_thread_each
 from chatlift.records import Records
 from chatlift.registry.serving import history_of
