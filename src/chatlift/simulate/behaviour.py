@@ -67,9 +67,9 @@ EASY = Behaviour(
     write_rate=(0.06, 0.5),
     regular_share=0.25,
     fading_write=0.45,
-    fading_answer=0.4,
+    fading_answer=0.25,
     fade_days=(26.0, 66.0),
-    fading_days=8.0,
+    fading_days=6.0,
     return_rate=0.002,
     fading_speaks=0.9,
 )

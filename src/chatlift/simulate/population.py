@@ -119,8 +119,8 @@ def _answering(
     kind = rng.choice(4, size=size, p=(0.06, 0.06, 0.66, 0.22))
     window = np.minimum(kind, ANY_TIME)
     keeps_hours = kind < ANY_TIME
-    answers = np.where(kind == 3, 0.02, np.where(keeps_hours, 0.96, 0.97))
-    return window, answers, np.where(keeps_hours, 0.05, answers)
+    answers = np.where(kind == 3, 0.01, np.where(keeps_hours, 0.97, 0.98))
+    return window, answers, np.where(keeps_hours, 0.03, answers)
 
 
 def _start_hours(request: SimulationRequest, rng: np.random.Generator) -> Floats:
