@@ -90,6 +90,7 @@ def champion_of(snapshot: Snapshot, recipe: Recipe) -> Champion:
     return Champion(
         number=1,
         model=fit(snapshot, recipe),
+        has_same_spans=True,
         trained_on=frozenset(zip(snapshot.entities.tolist(), cutoffs, strict=True)),
         looks_before=0,
         entities_at_last_look=len(np.unique(snapshot.entities)),

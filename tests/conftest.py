@@ -12,6 +12,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -114,7 +115,9 @@ def _owner() -> dict[str, Any]:
 
 def _give_to(folder: Path, user: str) -> None:
     shutil.chown(folder, user, user)
-    for above in list(folder.parents)[:2]:  # pytest closes its folders to other users.
+    for above in folder.parents:  # pytest closes its folders to other users.
+        if above == Path(tempfile.gettempdir()):
+            break
         above.chmod(above.stat().st_mode | 0o011)
 
 

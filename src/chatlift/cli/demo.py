@@ -14,6 +14,7 @@ from chatlift.cli.prediction_table import table_lines
 from chatlift.cli.surroundings import Desk, desk, workspace
 from chatlift.cli.test import judged
 from chatlift.cli.train import exit_code, trained
+from chatlift.errors import NotReady
 from chatlift.registry.workspace import Workspace
 from chatlift.simulate.request import SimulationRequest
 from chatlift.vocabulary import ModelName
@@ -59,8 +60,13 @@ def _forget_old_versions(opened: Workspace, at: Desk) -> None:
 
 def _best_leads(opened: Workspace, at: Desk, as_of: datetime) -> None:
     request = PredictRequest(model=ModelName.LEAD_SCORING, top=SHOWN_LEADS)
-    report = predict(opened, request, now=max(as_of, at.clock()))
-    at.console.say([*heading(f"THE {SHOWN_LEADS} BEST LEADS"), *table_lines(report)])
+    lines = heading(f"THE {SHOWN_LEADS} BEST LEADS")
+    try:
+        report = predict(opened, request, now=max(as_of, at.clock()))
+    except NotReady as refused:
+        at.console.say([*lines, str(refused)])
+        return
+    at.console.say([*lines, *table_lines(report)])
 
 
 def _places(opened: Workspace) -> list[str]:

@@ -24,6 +24,8 @@ class Champion:
 
     number: int
     model: FittedModel
+    has_same_spans: bool
+    """Its cutoffs and labels were made by the same spans as today's."""
     trained_on: frozenset[tuple[int, int]]
     """(entity id, cutoff in microseconds) of every example it was fitted on."""
     looks_before: int
@@ -46,7 +48,7 @@ def compare(
     ours
         Out-of-fold predictions of the new recipe, all repeats.
     """
-    is_refresh = same_recipe(recipe, champion.model.recipe)
+    is_refresh = champion.has_same_spans and same_recipe(recipe, champion.model.recipe)
     unseen = _unseen(champion, snapshot)
     positives, negatives = _classes(snapshot, unseen)
     is_thin = min(positives, negatives) < FEWEST_UNSEEN_PER_CLASS

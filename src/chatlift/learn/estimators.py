@@ -120,9 +120,9 @@ class XGBoostRegression:
         "verbosity": 0,
     }
     fallback: ClassVar[dict[str, float]] = {
-        "trees": 100,
+        "trees": 50,
         "max_depth": 3,
-        "learning_rate": 0.1,
+        "learning_rate": 0.2,
         "min_child_weight": 1.0,
         "l2": 1.0,
         "column_share": 0.5,

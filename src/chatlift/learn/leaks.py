@@ -6,6 +6,8 @@ exempt: their instants are known, and a property test holds that they never see 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 
@@ -60,10 +62,10 @@ def _single_auc(values: pl.Series, snapshot: Snapshot, *, seed: int) -> Figure:
     labels = snapshot.labels[rows]
     if scores.std() == 0 or labels.std() == 0:
         return Figure(None)
-    if np.corrcoef(scores, labels)[0, 1] < 0:
-        scores = -scores
     judged = Judged(labels, scores, np.zeros_like(labels), snapshot.contacts[rows])
     value = measure_values([judged], ["roc_auc"])["roc_auc"]
+    if value is not None and value < 0.5:
+        judged, value = replace(judged, probabilities=-scores), 1 - value
     if value is None or value <= SUSPICIOUS_AUC:
         return Figure(value)  # Its interval begins below; resampling every column took longest.
     return measure([judged], ["roc_auc"], seed=seed)["roc_auc"]

@@ -11,7 +11,7 @@ from chatlift.learn.features.declare import Feature
 from chatlift.learn.fitting import FittedModel
 from chatlift.learn.model_files import from_files
 from chatlift.learn.scoring import Scorer
-from chatlift.learn.specs.choices import Choices
+from chatlift.learn.specs.base import Spans
 from chatlift.learn.specs.directory import SPECS
 from chatlift.registry.artifacts import Artifact
 from chatlift.registry.workspace import Workspace
@@ -33,10 +33,16 @@ def scorer_of(workspace: Workspace, artifact: Artifact) -> Scorer:
     return Scorer(
         model=model,
         spec=spec,
-        spans=Choices.of(spec, workspace.account.settings).spans,
+        spans=spans_of(artifact),
         features=_features(artifact.model, model),
         key=workspace.text_key,
     )
+
+
+def spans_of(artifact: Artifact) -> Spans:
+    """Return the spans that a version's cutoffs and labels were made by."""
+    told = dict(artifact.manifest["spans"])
+    return Spans(**told | {"ages_days": tuple(told["ages_days"])})
 
 
 def _features(name: ModelName, model: FittedModel) -> tuple[Feature, ...]:

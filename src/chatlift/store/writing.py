@@ -244,7 +244,7 @@ def _with_digest(facts: pl.DataFrame) -> pl.DataFrame:
 
 
 def _without_repeats(scope: Scope, facts: pl.DataFrame) -> pl.DataFrame:
-    """Leave out what only this import says and the newest stored value says already."""
+    """Leave out what only this import says and the newest value before it says already."""
     key = ["subject", "subject_id", "name"]
     only_now = facts["known_at"] == pl.lit(scope.imported_at, facts["known_at"].dtype)
     newest = _newest_digests(scope, facts.filter(only_now)["subject_id"].unique())
@@ -262,7 +262,7 @@ def _newest_digests(scope: Scope, subject_ids: pl.Series) -> pl.DataFrame:
         .where(
             FactRow.account_id == scope.account_id,
             FactRow.source == scope.source,
-            FactRow.known_at <= scope.imported_at,
+            FactRow.known_at < scope.imported_at,
             among(scope.connection, FactRow.subject_id.expression, subject_ids.to_list()),
         )
         .order_by(FactRow.known_at, FactRow.fact_id)

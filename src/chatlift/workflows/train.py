@@ -29,13 +29,14 @@ from chatlift.learn.gate import Decision
 from chatlift.learn.model_files import from_files, recipe_to_json
 from chatlift.learn.readiness import ReadinessReport
 from chatlift.learn.reporting import decision_to_json, evaluation_to_json, headline_metrics
+from chatlift.learn.specs.base import ModelSpec
 from chatlift.learn.specs.choices import Choices
 from chatlift.learn.specs.directory import SPECS
 from chatlift.learn.suite import Finding
 from chatlift.learn.training import Task, Trained, mature_entities, train_model, trained_on
 from chatlift.registry.failures import failure_of
 from chatlift.registry.runs import Run
-from chatlift.registry.serving import history_of
+from chatlift.registry.serving import history_of, spans_of
 from chatlift.registry.versions import Version
 from chatlift.registry.workspace import Workspace
 from chatlift.simulate.truth_files import load_truth, truth_by_entity
@@ -169,10 +170,8 @@ def train(
         with running.kept_alive():
             outcomes = running.all_models()
     except (Cancelled, KeyboardInterrupt) as stopped:
-        running.end(RunStatus.CANCELLED, "Training was cancelled; the champion is untouched.")
-        raise Cancelled(
-            "Training was cancelled. Nothing was published; the champion is untouched."
-        ) from stopped
+        running.end(RunStatus.CANCELLED, running.cancelled())
+        raise Cancelled(running.cancelled()) from stopped
     except BaseException as error:
         running.end(RunStatus.FAILED, "Training failed.", failure_of(error))
         raise
@@ -215,6 +214,7 @@ class _Running:
         self.clock = clock
         self.report = report
         self.fit_with = fit_with
+        self.published: list[str] = []
 
     def end(self, status: RunStatus, message: str, error: Mapping[str, Any] | None = None) -> Run:
         """End the run in a final state."""
@@ -225,6 +225,15 @@ class _Running:
             now=self.clock(),
             message=message,
             error=error,
+        )
+
+    def cancelled(self) -> str:
+        """Say what a cancelled run leaves behind."""
+        if not self.published:
+            return "Training was cancelled. Nothing was published; the champion is untouched."
+        return (
+            f"Training was cancelled. {', '.join(self.published)} had been finished before and "
+            "stands; nothing else was published."
         )
 
     @contextmanager
@@ -255,6 +264,8 @@ class _Running:
         for index, model in enumerate(self.request.models):
             outcome = self._guarded(model, history, conversations, self._part(model, index))
             outcomes.append(outcome)
+            if outcome.version is not None:
+                self.published.append(f"{model} v{outcome.version.number}")
             self._record(outcome)
         return outcomes
 
@@ -340,20 +351,26 @@ class _Running:
             parameters=self.request.parameters.get(model, {}),
             key=self.workspace.text_key,
             conversations=conversations,
-            champion=self._to_beat(champion),
+            champion=self._to_beat(champion, spec),
             accepted_columns=self.request.accepted_columns,
             require_targets=self.request.require_targets,
         )
 
-    def _to_beat(self, version: Version | None) -> Champion | None:
-        """Return the champion for comparison; None where none serves or its files are damaged."""
+    def _to_beat(self, version: Version | None, spec: ModelSpec) -> Champion | None:
+        """Return the champion for comparison.
+
+        None where none serves, its files are damaged, or it uses a feature that is not there.
+        """
         if version is None:
             return None
         model = version.model
+        spans = Choices.of(spec, self.workspace.account.settings).spans
         try:
             artifact = self.workspace.versions.load(version)
             fitted = from_files(artifact.files, SPECS[model].main_file)
         except Unavailable:
+            return None
+        if not set(fitted.recipe.features) <= {feature.name for feature in catalogue(model)}:
             return None
         later = [
             other
@@ -365,6 +382,7 @@ class _Running:
         return Champion(
             number=version.number,
             model=fitted,
+            has_same_spans=spans_of(artifact) == spans,
             trained_on=trained_on(self.workspace.versions.evaluation_predictions(version)),
             looks_before=len(later),
             entities_at_last_look=int(last.evaluation["entities"]),

@@ -186,8 +186,13 @@ def test_a_refresh_is_promoted_unless_it_is_shown_to_be_worse() -> None:
     assert verdict(against(-0.03, 0.01)) is Verdict.REFUSE  # z = -3
 
 
-def test_a_refresh_without_any_new_row_changes_nothing_and_may_pass() -> None:
-    assert verdict(against(0.0, 0.01, brier_gains=np.empty(0))) is Verdict.PROMOTE
+def test_a_refresh_without_any_new_row_keeps_the_champion() -> None:
+    assert verdict(against(0.0, 0.01, brier_gains=np.empty(0))) is Verdict.KEEP_CHAMPION
+
+
+def test_a_mean_that_is_off_by_next_to_nothing_passes() -> None:
+    close = evaluation(mean_score_gap=Figure(-0.004, -0.009, -0.001))
+    assert decide(evidence(evaluation=close)).verdict is Verdict.PROMOTE
 
 
 def test_a_new_recipe_has_to_be_shown_better() -> None:

@@ -22,7 +22,9 @@ from chatlift.learn.features.asof import facts_as_of
 from chatlift.records import INSTANT
 from chatlift.vocabulary import FactSubject
 
-NOT_ATTRIBUTES = frozenset({"opted_out", "status", "phone", "name"})
+NOT_ATTRIBUTES = frozenset(
+    {"opted_out", "status", "phone", "name", "mobile", "telephone", "whatsapp", "email", "id"}
+)
 """Well-known facts and a person's own particulars: never attributes."""
 NEEDED_SHARE = 0.95
 """Share of the non-empty values that must read as a number, boolean or date."""
@@ -30,6 +32,8 @@ FEWEST_HOLDERS = 10
 """A category held by fewer training contacts is `other`."""
 IDENTIFIER_SHARE = 0.5
 """Text with more distinct values than this share of the contacts names contacts."""
+IDENTIFIER = r"^\+?[0-9]{6,}$"
+"""Six digits or more, as in customer numbers and phone numbers; no decimals."""
 OTHER, MISSING = "other", "missing"
 TRUE_WORDS = ("true", "yes", "y", "t")
 FALSE_WORDS = ("false", "no", "n", "f")
@@ -189,6 +193,8 @@ def _typed(name: str, held: pl.DataFrame) -> EncodedAttribute | str:
         return "it has the same value, or none, in all training rows"
     for kind, parse in (("boolean", _booleans), ("number", _numbers), ("date", _days)):
         if parse(values).count() >= NEEDED_SHARE * len(values):
+            if kind == "number" and _are_identifiers(held):
+                return "its values are long whole numbers, nearly unique per contact"
             return EncodedAttribute(name=name, kind=kind)
     contacts = held["group"].n_unique()
     if values.n_unique() > max(2 * FEWEST_HOLDERS, IDENTIFIER_SHARE * contacts):
@@ -198,6 +204,13 @@ def _typed(name: str, held: pl.DataFrame) -> EncodedAttribute | str:
     if not common:
         return f"no value is held by {FEWEST_HOLDERS} contacts or more"
     return EncodedAttribute(name=name, kind="category", categories=tuple(common))
+
+
+def _are_identifiers(held: pl.DataFrame) -> bool:
+    """Tell whether the values are of an identifier's or a phone's length, and hardly repeat."""
+    values = held["value"]
+    is_long = int(values.str.contains(IDENTIFIER).sum()) >= NEEDED_SHARE * len(values)
+    return is_long and values.n_unique() > IDENTIFIER_SHARE * held["group"].n_unique()
 
 
 def _booleans(values: pl.Series) -> pl.Series:

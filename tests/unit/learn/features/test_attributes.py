@@ -81,3 +81,16 @@ def test_every_column_has_words(encoder):
         "contact's plan is not gold",
     )
     assert all(len(encoder.words(column)) == 2 for column in encoder.columns)
+
+
+def test_customer_numbers_and_phones_are_no_numbers_to_learn_from() -> None:
+    rows = 60
+    attributes = pl.DataFrame(
+        {
+            "contact.customer": [str(1_000_000 + row) for row in range(rows)],
+            "contact.line": [f"+4900000{row:04d}" for row in range(rows)],
+            "contact.price": [f"{20 + row / 7:.2f}" for row in range(rows)],
+        }
+    )
+    encoder = AttributeEncoder.learn(attributes, list(range(rows)))
+    assert encoder.columns == ("contact.price",)
