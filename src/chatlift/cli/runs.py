@@ -26,6 +26,7 @@ def list_runs(
     Example: chatlift runs list
     """
     with desk(quiet=True, as_json=as_json) as at, workspace() as opened:
+        opened.runs.interrupt_stale(at.clock())
         runs = opened.runs.list(limit=limit)
         at.console.say(list_lines(runs))
         if as_json:
@@ -42,6 +43,7 @@ def show(
     Example: chatlift runs show
     """
     with desk(quiet=True, as_json=as_json) as at, workspace() as opened:
+        opened.runs.interrupt_stale(at.clock())
         run = opened.runs.get(run_id) if run_id else opened.runs.latest()
         if run is None:
             at.console.say(list_lines([]))

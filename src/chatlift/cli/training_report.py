@@ -91,7 +91,11 @@ def _hyperparameters(outcome: ModelOutcome) -> list[str]:
     changed = {n: v for n, v in outcome.parameters.items() if v != defaults.get(n)}
     told = ", ".join(f"{name} = {value:g}" for name, value in changed.items())
     kept = f"; {outcome.rounds} rounds kept" if outcome.rounds else ""
-    return [f"Hyperparameters: {told or 'the defaults'}{kept}"]
+    left_out = (outcome.evaluation or {}).get("left_out", {})
+    return [
+        f"Hyperparameters: {told or 'the defaults'}{kept}",
+        *(f"Attribute left out: {name}: {why}" for name, why in left_out.items()),
+    ]
 
 
 def _performance(model: ModelName, found: Mapping[str, Any]) -> list[str]:

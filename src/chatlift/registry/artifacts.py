@@ -51,7 +51,8 @@ class DamagedArtifact(Unavailable):
     def __init__(self, title: str, problem: str) -> None:
         super().__init__(
             f"The files of {title} cannot be used: {problem}. Nothing of them was loaded. "
-            "Use the version before (`chatlift models rollback MODEL`) or train again."
+            f"Use the version before (`chatlift models rollback {title.split()[0]}`), "
+            "or train again."
         )
         self.title = title
         self.problem = problem

@@ -96,7 +96,8 @@ def predict(workspace: Workspace, request: PredictRequest, *, now: datetime) -> 
         raise NotReady(
             "There is no data to predict on. Run `chatlift generate`, or import your own."
         )
-    as_of = _asked(request.as_of, now) or min(through, now)
+    asked = _asked(request.as_of, now) or now
+    as_of = min(asked, through)
     version, artifact, warnings, in_hindsight = _version(workspace, request, as_of, now)
     scorer = scorer_of(workspace, artifact)
     ids = _entity_ids(history, scorer.spec, request.external_ids)
@@ -113,7 +114,7 @@ def predict(workspace: Workspace, request: PredictRequest, *, now: datetime) -> 
         predictions=tuple(scored[: request.top]),
         past_horizon=tuple(past),
         in_hindsight=in_hindsight,
-        is_stale=request.as_of is None and (now - through).days >= 1,
+        is_stale=(asked - through).days >= 1,
         warnings=warnings,
         not_scored=_without_answer(request.external_ids, predictions, scorer.spec, ids),
     )

@@ -322,6 +322,7 @@ class _Running:
             trained.evaluation, task.choices.targets, self._ceilings(model, history, trained)
         )
         evaluation["counts"]["undecided"] = trained.readiness.undecided
+        evaluation["left_out"] = dict(trained.model.encoder.dropped)
         evaluation["entities"] = len(mature_entities(trained.stored))
         version = self._register(task, trained, evaluation, champion)
         return ModelOutcome(
@@ -377,6 +378,7 @@ class _Running:
             for other in self.workspace.versions.list(model)
             if other.number > version.number
             and other.recipe_fingerprint != version.recipe_fingerprint
+            and _was_a_look(other)
         ]
         last = max(later, key=lambda other: other.number, default=version)
         return Champion(
@@ -435,6 +437,12 @@ class _Running:
             version_number=outcome.version.number if outcome.version else None,
             now=self.clock(),
         )
+
+
+def _was_a_look(version: Version) -> bool:
+    """Tell whether a version was compared with the champion on enough new data to count."""
+    checks = version.gate.get("checks", ())
+    return any(check["name"] == "fresh_look" and check["passed"] for check in checks)
 
 
 def _sentence(decision: Decision, version: Version) -> str:
