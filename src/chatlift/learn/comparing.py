@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from chatlift.learn.evaluation import Options, Predictions, out_of_fold
+from chatlift.learn.evaluation import Basis, Options, Predictions, out_of_fold
 from chatlift.learn.fitting import FittedModel, Recipe
 from chatlift.learn.gate import FEWEST_UNSEEN_PER_CLASS, AgainstChampion
 from chatlift.learn.metrics import Judged, Vector, measure_difference
@@ -40,22 +40,28 @@ def compare(
     ours: Predictions,
     recipe: Recipe,
     options: Options,
+    *,
+    basis: Basis = Basis.OUT_OF_FOLD,
 ) -> AgainstChampion:
     """Measure the new recipe against the champion on the snapshot's rows.
 
     Parameters
     ----------
     ours
-        Out-of-fold predictions of the new recipe, all repeats.
+        Predictions of the new recipe by fits that had not seen the row: out of fold, all
+        repeats, and on the holdout.
+    basis
+        Which of them decide: those of the judged fit.
     """
+    judged = ours.where(ours.fold == -1 if basis is Basis.HOLDOUT else ours.fold >= 0)
     is_refresh = champion.has_same_spans and same_recipe(recipe, champion.model.recipe)
-    unseen = _unseen(champion, snapshot)
+    unseen = _unseen(champion, snapshot) & np.isin(np.arange(len(snapshot)), judged.rows)
     positives, negatives = _classes(snapshot, unseen)
     is_thin = min(positives, negatives) < FEWEST_UNSEEN_PER_CLASS
     if is_thin and not is_refresh:
         gains = _cross_fitted(champion, snapshot, ours, options)
     else:
-        gains = _on_unseen(champion, snapshot, ours, unseen, options)
+        gains = _on_unseen(champion, snapshot, judged, unseen, options)
     entities = len(np.unique(snapshot.entities))
     before = max(champion.entities_at_last_look, 1)
     return AgainstChampion(
@@ -110,8 +116,8 @@ def _on_unseen(
         np.zeros(len(rows)),
         snapshot.contacts[rows],
     )
-    judged = _judged(ours, snapshot, unseen)
-    return measure_difference([theirs], judged, "brier", seed=options.seed)
+    rivals = _judged(ours, snapshot, unseen)
+    return measure_difference([theirs], rivals, "brier", seed=options.seed)
 
 
 def _cross_fitted(
@@ -132,5 +138,5 @@ def _cross_fitted(
 def _judged(
     predictions: Predictions, snapshot: Snapshot, wanted: NDArray[np.bool_]
 ) -> list[Judged]:
-    chosen = predictions.where((predictions.fold >= 0) & wanted[predictions.rows])
+    chosen = predictions.where(wanted[predictions.rows])
     return [part.judged(snapshot) for part in chosen.by_repeat()]

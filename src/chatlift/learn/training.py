@@ -222,7 +222,14 @@ def _evidence(
     findings: list[Finding],
 ) -> Evidence:
     against = (
-        compare(task.champion, snapshot, evaluation.predictions, task.recipe, task.options)
+        compare(
+            task.champion,
+            snapshot,
+            evaluation.predictions,
+            task.recipe,
+            task.options,
+            basis=evaluation.basis,
+        )
         if task.champion
         else None
     )
