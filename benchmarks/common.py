@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from chatlift.learn.metrics import Figure
-from chatlift.settings import Settings
+from chatlift.settings import SECRET_BYTES, Settings
 
 INTERVAL = (2.5, 97.5)
 
@@ -25,8 +25,12 @@ def now() -> datetime:
 
 @contextmanager
 def fresh_home() -> Iterator[Settings]:
-    """Yield the settings of an empty installation that is gone afterwards."""
+    """Yield the settings of an empty installation that is gone afterwards.
+
+    Its secret is always the same, so that words get the same hashes and a figure can be repeated.
+    """
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        (Path(folder) / "secret.key").write_text("5e" * SECRET_BYTES, encoding="ascii")
         yield Settings.from_environment({}, default_home=Path(folder))
 
 

@@ -18,7 +18,7 @@ SEEDS = (1, 2, 3)
 
 @pytest.fixture(scope="module", params=SEEDS)
 def found(request: pytest.FixtureRequest) -> SeedOutcome:
-    return outcome_of(request.param, Difficulty.EASY, TrainRequest(cv_folds=3))
+    return outcome_of(request.param, Difficulty.EASY, TrainRequest())
 
 
 @pytest.mark.slow
