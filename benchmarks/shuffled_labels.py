@@ -32,8 +32,7 @@ from chatlift.registry.serving import history_of
 from chatlift.registry.workspace import Workspace, open_workspace
 from chatlift.simulate.crm import simulate_crm
 from chatlift.simulate.request import Difficulty, SimulationRequest
-from chatlift.vocabulary import LeadOutcome, ModelName
-from chatlift.workflows.generate import SIMULATED
+from chatlift.vocabulary import SIMULATED, LeadOutcome, ModelName
 from chatlift.workflows.train import TrainRequest, train
 
 UNTIL = datetime(2026, 6, 1, tzinfo=UTC)

@@ -12,6 +12,8 @@ from enum import StrEnum
 from chatlift.errors import InvalidInput
 
 DEFAULT_ACCOUNT = "default"
+SIMULATED = "simulated"
+"""The source of generated records, which never stand beside real ones."""
 
 
 class ModelName(StrEnum):

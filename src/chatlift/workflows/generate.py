@@ -17,10 +17,8 @@ from chatlift.simulate.request import SimulationRequest
 from chatlift.simulate.truth_files import save_truth
 from chatlift.store.crm import Crm
 from chatlift.store.outcomes import WriteCounts
-from chatlift.vocabulary import LeadOutcome, Progress, ReportProgress, no_progress
+from chatlift.vocabulary import SIMULATED, LeadOutcome, Progress, ReportProgress, no_progress
 
-SIMULATED = "simulated"
-"""The source of generated records."""
 SIMULATED_SHARE = 0.3
 """Share of the whole work that is done when the records are made but not yet written."""
 

@@ -15,10 +15,7 @@ from chatlift.sources.tables import ParsedTable, TableFiles, parse_files
 from chatlift.store.crm import Crm
 from chatlift.store.imports import REJECTED, record_batch
 from chatlift.store.outcomes import TableCounts, WriteCounts
-from chatlift.vocabulary import Progress, ReportProgress, no_progress
-
-SIMULATED = "simulated"
-"""The source of generated records, which never stand beside real ones."""
+from chatlift.vocabulary import SIMULATED, Progress, ReportProgress, no_progress
 
 
 @dataclass(frozen=True, kw_only=True)

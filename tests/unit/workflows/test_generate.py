@@ -10,8 +10,8 @@ from chatlift.simulate.crm import simulate_crm
 from chatlift.simulate.quality import quality_of
 from chatlift.simulate.request import SimulationRequest
 from chatlift.simulate.truth_files import load_truth, truth_by_entity
-from chatlift.vocabulary import ModelName
-from chatlift.workflows.generate import SIMULATED, generate
+from chatlift.vocabulary import SIMULATED, ModelName
+from chatlift.workflows.generate import generate
 
 UNTIL = datetime(2026, 3, 4, 10, tzinfo=UTC)
 
