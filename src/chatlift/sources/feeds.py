@@ -1,0 +1,50 @@
+"""What a feed of messages says: one chat export, or one file of webhook payloads, understood.
+
+Parsers of feeds (`whatsapp_export`, `whatsapp_cloud`, `chatwoot`) all answer with a `ParsedFeed`;
+the workflow writes its records and checks that every entry of the feed is accounted for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import polars as pl
+
+from chatlift.records import Records
+
+REJECTED_ENTRIES = pl.Schema(
+    {
+        "entry_number": pl.Int64,
+        "line_number": pl.Int64,
+        "column": pl.String,
+        "value": pl.String,
+        "reason": pl.String,
+    }
+)
+"""One row per refused entry of a feed. `entry_number` counts entries from 0; null `line_number`:
+the feed has no lines; `value`: what was found there; null: nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParsedFeed:
+    """One feed, understood.
+
+    The rows of `records` and of `rejected` stand for all that it tells; `passed_over` counts
+    the rest.
+    """
+
+    feed_name: str
+    """The file's name, without its folder."""
+    records: Records
+    rejected: pl.DataFrame
+    """The refused entries, as `REJECTED_ENTRIES`."""
+    passed_over: Mapping[str, int] = field(default_factory=dict)
+    """Kind to number of entries that are no record and nothing to mend, such as system lines."""
+    line_counts: Mapping[str, int] = field(default_factory=dict)
+    """For feeds of lines: number of lines by what each was (message, continuation, system,
+    rejected); they sum to all lines of the file."""
+    observed_from: datetime | None = None
+    observed_through: datetime | None = None
+    """The span that the feed covers; null where it holds no dated entry."""
