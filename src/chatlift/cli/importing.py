@@ -1,4 +1,7 @@
-"""`chatlift import`: the files of a CRM export become the account's records."""
+"""`chatlift import`: the files of a CRM export become the account's records.
+
+Without a sub-command it reads tables; the sub-commands of `importing_feeds` read conversations.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from chatlift.cli import options
+from chatlift.cli import importing_feeds, options
 from chatlift.cli.import_report import import_lines
 from chatlift.cli.lazy import new_app
 from chatlift.cli.reading import as_usage
@@ -17,13 +20,15 @@ from chatlift.sources.tables import TableFiles
 from chatlift.workflows.ingest import ingest
 
 app = new_app()
+app.registered_commands += importing_feeds.app.registered_commands
 
 TableFile = typer.Option(exists=True, dir_okay=False, help="CSV or Parquet file.")
 
 
 # Long because every option is declared here, with its help; the body is short.
-@app.command(name="import")
+@app.callback(invoke_without_command=True)
 def import_files(
+    ctx: typer.Context,
     contacts: Annotated[Path | None, TableFile] = None,
     leads: Annotated[Path | None, TableFile] = None,
     messages: Annotated[Path | None, TableFile] = None,
@@ -46,6 +51,8 @@ def import_files(
 
     Example: chatlift import --contacts contacts.csv --leads leads.csv --messages messages.csv
     """
+    if ctx.invoked_subcommand is not None:
+        return
     files = TableFiles(
         contacts=contacts,
         leads=leads,

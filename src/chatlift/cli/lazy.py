@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import typer
 from typer.core import TyperGroup
+from typer.models import Default
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +34,12 @@ class Invocation:
 
 
 def new_app(*, help_text: str | None = None) -> typer.Typer:
-    """Return an app in the common style: plain help, and errors left to the entry point."""
+    """Return an app in the common style: plain help, and errors left to the entry point.
+
+    Without `help_text`, the docstring of its command or callback is the help.
+    """
     return typer.Typer(
-        help=help_text,
+        help=Default(None) if help_text is None else help_text,
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
