@@ -95,6 +95,14 @@ FINAL_STATUSES = frozenset(
 )
 
 
+class ChurnRule(StrEnum):
+    """What counts as leaving: falling silent, or cancelling a contract."""
+
+    AUTO = "auto"
+    SILENCE = "silence"
+    CONTRACT = "contract"
+
+
 class Verdict(StrEnum):
     """What the gate decided about a version."""
 

@@ -21,7 +21,7 @@ from chatlift.learn.fitting import FittedModel, Recipe, fit, text_scores
 from chatlift.learn.snapshots import Snapshot, take_snapshot
 from chatlift.learn.specs.base import ModelSpec
 from chatlift.learn.specs.directory import SPECS
-from chatlift.vocabulary import FactSubject, ModelName
+from chatlift.vocabulary import ChurnRule, FactSubject, ModelName
 
 KEY = b"a key of this test"
 DAYS = 110
@@ -53,6 +53,7 @@ def case(request: pytest.FixtureRequest) -> Case:
     history = with_attributes(business(7, contacts=70, days=DAYS))
     if request.param.endswith("by contract"):
         history = with_contracts(history)
+        spec = replace(spec, spans=replace(spec.spans, churn_rule=ChurnRule.CONTRACT))
     found = spec.examples(history, spec.spans)
     mature = found.filter(pl.col("label").is_not_null())
     features = catalogue(name)

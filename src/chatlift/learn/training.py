@@ -27,12 +27,19 @@ from chatlift.learn.scoring import Scorer
 from chatlift.learn.snapshots import Snapshot, take_snapshot
 from chatlift.learn.specs.base import ModelSpec
 from chatlift.learn.specs.choices import Choices
-from chatlift.learn.specs.churn import is_by_contract
+from chatlift.learn.specs.churn import rule_of
 from chatlift.learn.specs.observing import observed_through
 from chatlift.learn.suite import SHIPPED_FOLD, STORED, Finding, Recorded, run_suite
 from chatlift.learn.threads import one_thread_each
 from chatlift.records import INSTANT
-from chatlift.vocabulary import LeadOutcome, ModelName, Progress, ReportProgress, no_progress
+from chatlift.vocabulary import (
+    ChurnRule,
+    LeadOutcome,
+    ModelName,
+    Progress,
+    ReportProgress,
+    no_progress,
+)
 
 MOST_EXAMPLES = 200_000
 """More are thinned out evenly by their keys; what is left is still every kind of example."""
@@ -104,7 +111,7 @@ def train_model(
         task.spec,
         task.choices.floors,
         conversations=task.conversations,
-        by_silence=not is_by_contract(history),
+        by_silence=rule_of(history, task.choices.spans) is ChurnRule.SILENCE,
         through=observed_through(history),
     )
     if not readiness.is_ready:

@@ -15,7 +15,7 @@ from chatlift.learn.specs.base import Spans
 from chatlift.learn.specs.directory import SPECS
 from chatlift.registry.artifacts import Artifact
 from chatlift.registry.workspace import Workspace
-from chatlift.vocabulary import ModelName
+from chatlift.vocabulary import ChurnRule, ModelName
 
 
 def scorer_of(workspace: Workspace, artifact: Artifact) -> Scorer:
@@ -42,7 +42,8 @@ def scorer_of(workspace: Workspace, artifact: Artifact) -> Scorer:
 def spans_of(artifact: Artifact) -> Spans:
     """Return the spans that a version's cutoffs and labels were made by."""
     told = dict(artifact.manifest["spans"])
-    return Spans(**told | {"ages_days": tuple(told["ages_days"])})
+    rule = ChurnRule(told.get("churn_rule", ChurnRule.AUTO))
+    return Spans(**told | {"ages_days": tuple(told["ages_days"]), "churn_rule": rule})
 
 
 def _features(name: ModelName, model: FittedModel) -> tuple[Feature, ...]:

@@ -29,8 +29,9 @@ from chatlift.learn.gate import Decision
 from chatlift.learn.model_files import from_files, recipe_to_json
 from chatlift.learn.readiness import ReadinessReport
 from chatlift.learn.reporting import decision_to_json, evaluation_to_json, headline_metrics
-from chatlift.learn.specs.base import ModelSpec
+from chatlift.learn.specs.base import Spans
 from chatlift.learn.specs.choices import Choices
+from chatlift.learn.specs.churn import settled
 from chatlift.learn.specs.directory import SPECS
 from chatlift.learn.suite import Finding
 from chatlift.learn.training import Task, Trained, mature_entities, train_model, trained_on
@@ -312,7 +313,7 @@ class _Running:
         self, model: ModelName, history: History, conversations: int, report: ReportProgress
     ) -> ModelOutcome:
         champion = self.workspace.versions.champion(model)
-        task = self._task(model, conversations, champion)
+        task = self._task(model, history, conversations, champion)
         trained = train_model(history, task, fit_with=self.fit_with, report=report)
         if isinstance(trained, ReadinessReport):
             return ModelOutcome(
@@ -337,11 +338,16 @@ class _Running:
             rounds=trained.model.rounds,
         )
 
-    def _task(self, model: ModelName, conversations: int, champion: Version | None) -> Task:
+    def _task(
+        self, model: ModelName, history: History, conversations: int, champion: Version | None
+    ) -> Task:
         spec = SPECS[model]
+        choices = Choices.of(spec, self.workspace.account.settings)
+        if model is ModelName.CHURN:
+            choices = replace(choices, spans=settled(choices.spans, history))
         return Task(
             spec=spec,
-            choices=Choices.of(spec, self.workspace.account.settings),
+            choices=choices,
             features=catalogue(model),
             options=Options(
                 test_size=self.request.test_size,
@@ -352,12 +358,12 @@ class _Running:
             parameters=self.request.parameters.get(model, {}),
             key=self.workspace.text_key,
             conversations=conversations,
-            champion=self._to_beat(champion, spec),
+            champion=self._to_beat(champion, choices.spans),
             accepted_columns=self.request.accepted_columns,
-            require_targets=self.request.require_targets,
+            require_targets=self.request.require_targets or choices.require_targets,
         )
 
-    def _to_beat(self, version: Version | None, spec: ModelSpec) -> Champion | None:
+    def _to_beat(self, version: Version | None, spans: Spans) -> Champion | None:
         """Return the champion for comparison.
 
         None where none serves, its files are damaged, or it uses a feature that is not there.
@@ -365,7 +371,6 @@ class _Running:
         if version is None:
             return None
         model = version.model
-        spans = Choices.of(spec, self.workspace.account.settings).spans
         try:
             artifact = self.workspace.versions.load(version)
             fitted = from_files(artifact.files, SPECS[model].main_file)

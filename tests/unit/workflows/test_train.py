@@ -11,14 +11,17 @@ import numpy as np
 import polars as pl
 import pytest
 from tests.businesses import account_of, assert_at_rest, clock_at, quick
-from tests.histories import business
+from tests.histories import at, business
 from tests.unit.workflows.conftest import DAYS, FLOORS, shop
 
 from chatlift.errors import Cancelled, Conflict, InvalidInput
 from chatlift.learn.fitting import FittedModel, Recipe, fit
 from chatlift.learn.snapshots import Snapshot
+from chatlift.learn.specs.base import Spans
+from chatlift.learn.specs.churn import rule_of
+from chatlift.registry.serving import history_of, scorer_of
 from chatlift.registry.workspace import Workspace
-from chatlift.vocabulary import ModelName, Progress, RunStatus, Verdict
+from chatlift.vocabulary import ChurnRule, ModelName, Progress, RunStatus, Verdict
 from chatlift.workflows.train import TrainRequest, train
 
 LEADS, CHURN, ENGAGEMENT = ModelName
@@ -187,3 +190,19 @@ def test_the_same_data_and_seed_give_the_same_predictions(untrained: Workspace) 
         stored = untrained.versions.evaluation_predictions(outcome.version)
         chances.append(stored.select(pl.col("probability", "threshold")).to_numpy())
     assert np.array_equal(*chances)
+
+
+def test_a_version_predicts_by_the_churn_rule_it_was_trained_with(untrained: Workspace) -> None:
+    """Cancellations that come in later change the next version, not this one."""
+    train(untrained, quick(CHURN), clock=clock_at(CLOCK_DAY))
+    version = untrained.versions.get(CHURN, 1)
+    assert version.evaluation["entities"] > 0
+    told = history_of(untrained)
+    cancelled = replace(
+        told,
+        contacts=told.contacts.with_columns(churned_at=pl.col("created_at").dt.offset_by("1d")),
+    )
+    scorer = scorer_of(untrained, untrained.versions.load(version))
+    assert scorer.spans.churn_rule is ChurnRule.SILENCE
+    assert scorer.snapshot(cancelled, at(DAYS)).examples.height > 0
+    assert rule_of(cancelled, Spans()) is ChurnRule.CONTRACT

@@ -17,7 +17,7 @@ import polars as pl
 from chatlift.errors import InvalidInput
 from chatlift.history import History
 from chatlift.records import INSTANT
-from chatlift.vocabulary import ModelName
+from chatlift.vocabulary import ChurnRule, ModelName
 
 EXAMPLES = pl.Schema(
     {
@@ -141,7 +141,7 @@ class Readiness:
 
 @dataclass(frozen=True, kw_only=True)
 class Spans:
-    """The lengths of time that decide cutoffs and labels; per account settings."""
+    """What decides cutoffs and labels: lengths of time and churn's rule; per account settings."""
 
     ages_days: tuple[float, ...] = (1.0, 3.0, 7.0, 14.0, 21.0)
     """lead_scoring: ages at which an open lead becomes an example."""
@@ -155,6 +155,8 @@ class Spans:
     """churn: distance of the cutoffs; 0 takes only the last one of each contact."""
     silence_hours: float = 24.0
     """engagement: quiet time before an outbound message that makes it a send."""
+    churn_rule: ChurnRule = ChurnRule.AUTO
+    """churn: what counts as leaving; a version keeps the rule it was trained by."""
 
     @property
     def horizon(self) -> timedelta:
@@ -169,7 +171,7 @@ class Spans:
         InvalidInput
             If a name is unknown or a value is not a positive number.
         """
-        known = [field.name for field in fields(self)]
+        known = [field.name for field in fields(self) if field.name != "churn_rule"]
         for name, value in values.items():
             if name not in known:
                 raise InvalidInput(f"No span is called {name!r}. There are: {', '.join(known)}.")

@@ -1,4 +1,8 @@
-"""What an account chose for a model: its own spans, floors and targets over the spec's."""
+"""What an account chose for a model: its own spans, floors and targets over the spec's.
+
+`churn_rule` and `require_targets` stand beside the models: `{"churn_rule": "contract", "churn":
+{"readiness": {"entities": 60}}}`.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from typing import Any
 
 from chatlift.errors import InvalidInput
 from chatlift.learn.specs.base import ModelSpec, Readiness, Spans, Target
+from chatlift.vocabulary import ChurnRule, ModelName
 
 SECTIONS = ("spans", "readiness", "targets")
 
@@ -19,10 +24,14 @@ class Choices:
     spans: Spans
     floors: Readiness
     targets: tuple[Target, ...]
+    require_targets: bool = False
+    """Whether a missed target refuses a version."""
 
     @classmethod
     def of(cls, spec: ModelSpec, settings: Mapping[str, Any]) -> Choices:
         """Read an account's settings: `{model: {spans: {...}, readiness: {...}, targets: {...}}}`.
+
+        Beside the models stand `churn_rule` and `require_targets`.
 
         Raises
         ------
@@ -36,11 +45,27 @@ class Choices:
                     f"{spec.model} has no settings called {section!r}. "
                     f"There are: {', '.join(SECTIONS)}."
                 )
+        spans = spec.spans.overridden(own.get("spans", {}))
+        if spec.model is ModelName.CHURN:
+            spans = replace(spans, churn_rule=_churn_rule(settings.get("churn_rule", "auto")))
         return cls(
-            spans=spec.spans.overridden(own.get("spans", {})),
+            spans=spans,
             floors=_floors(spec.readiness, own.get("readiness", {})),
             targets=_targets(spec, own.get("targets", {})),
+            require_targets=_require_targets(settings.get("require_targets", False)),
         )
+
+
+def _churn_rule(value: object) -> ChurnRule:
+    if value not in set(ChurnRule):
+        raise InvalidInput(f"churn_rule is {value!r}; choose one of: {', '.join(ChurnRule)}.")
+    return ChurnRule(str(value))
+
+
+def _require_targets(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidInput(f"require_targets is {value!r}; it is true or false.")
+    return value
 
 
 def _floors(floors: Readiness, own: Mapping[str, Any]) -> Readiness:

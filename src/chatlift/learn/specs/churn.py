@@ -1,18 +1,22 @@
 """The churn spec: will this contact fall silent, or cancel.
 
-Input: contacts and their messages. Two rules, chosen by what the account records:
+Input: contacts and their messages. Two rules; the account's `churn_rule` names one, and `auto`
+takes the second where at least `FEWEST_CANCELLATIONS` contacts have a `churned_at`:
 
 - by silence: a contact that wrote in the last `active_days`, at weekly cutoffs; label 1: no
   inbound message in the `horizon_days` from the cutoff on;
-- by contract, where any contact has a `churned_at`: a contact not yet churned; label 1:
-  `churned_at` within the horizon. Without messages only the last cutoff of a contact is used,
-  since the same attributes week after week would teach nothing new.
+- by contract: a contact not yet churned; label 1: `churned_at` within the horizon. Of a source
+  without messages only the last cutoff of a contact is used, since the same attributes week after
+  week would teach nothing new.
+
+Each contact's time passes by its own source: a second source changes nothing for the first.
 
 The weekly grid is anchored to Mondays, so that an example keeps its cutoff from run to run.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -27,28 +31,42 @@ from chatlift.learn.specs.base import (
     Target,
     contact_examples,
 )
-from chatlift.learn.specs.observing import is_observed, observed_through, with_observation
+from chatlift.learn.specs.observing import is_observed, with_observation
 from chatlift.records import INSTANT
-from chatlift.vocabulary import Direction, ModelName
+from chatlift.vocabulary import ChurnRule, Direction, ModelName
 
 MONDAY = datetime(2018, 1, 1, tzinfo=UTC)
 
 
-def is_by_contract(history: History) -> bool:
-    """Tell whether the account records cancellations."""
-    return history.contacts.get_column("churned_at").is_not_null().any()
+FEWEST_CANCELLATIONS = 20
+"""Churned contacts from which on `auto` goes by contract; as many as readiness asks of a class."""
+
+
+def rule_of(history: History, spans: Spans) -> ChurnRule:
+    """Return the rule in force, silence or contract.
+
+    A few cancellations are an accident of some other list; many are a habit of the business.
+    """
+    if spans.churn_rule is not ChurnRule.AUTO:
+        return spans.churn_rule
+    churned = history.contacts.get_column("churned_at").count()
+    return ChurnRule.CONTRACT if churned >= FEWEST_CANCELLATIONS else ChurnRule.SILENCE
+
+
+def settled(spans: Spans, history: History) -> Spans:
+    """Return the spans with the rule in place of `auto`, as a version keeps them for good."""
+    return replace(spans, churn_rule=rule_of(history, spans))
 
 
 def churn_examples(history: History, spans: Spans) -> pl.DataFrame:
     """Return one row per contact and weekly cutoff at which it took part; see `EXAMPLES`."""
-    contacts = with_observation(history.contacts, history)
-    rows = contacts.join(_cutoffs(history, spans), how="cross").filter(
+    rows = _at_cutoffs(with_observation(history.contacts, history), history, spans).filter(
         pl.col("created_at") < pl.col("cutoff"), pl.col("cutoff") <= pl.col("observed_through")
     )
     rows = rows.with_columns(horizon_ends_at=pl.col("cutoff") + spans.horizon)
     taking_part = _taking_part(rows, history, spans)
     mature = is_observed(taking_part, history, start="cutoff", end="horizon_ends_at")
-    label = _label(taking_part, history)
+    label = _label(taking_part, history, spans)
     return contact_examples(taking_part.with_columns(label=pl.when(mature).then(label)))
 
 
@@ -62,15 +80,28 @@ def contacts_at(history: History, spans: Spans, as_of: datetime) -> pl.DataFrame
     return contact_examples(taking_part.with_columns(label=pl.lit(None, dtype=pl.Int8)))
 
 
-def _cutoffs(history: History, spans: Spans) -> pl.DataFrame:
-    """One row per cutoff of the account: the weekly grid, or the last decided one."""
-    empty = pl.DataFrame(schema={"cutoff": INSTANT})
-    through = observed_through(history)
-    first = history.contacts.get_column("created_at").min()
-    if through is None or not isinstance(first, datetime):
-        return empty
-    if spans.cutoff_every_days == 0 or history.messages.is_empty():
-        return pl.DataFrame({"cutoff": [through - spans.horizon]}, schema={"cutoff": INSTANT})
+def _at_cutoffs(contacts: pl.DataFrame, history: History, spans: Spans) -> pl.DataFrame:
+    """One row per contact and cutoff: the weekly grid, or its source's last decided instant."""
+    weekly = contacts.clear()
+    if spans.cutoff_every_days:
+        weekly = contacts.join(_sources_that_write(contacts, history), on="source", how="semi")
+    rest = contacts.join(weekly, on="contact_id", how="anti")
+    once = rest.with_columns(cutoff=pl.col("observed_through") - spans.horizon)
+    return pl.concat([weekly.join(_grid(weekly, spans), how="cross"), once])
+
+
+def _sources_that_write(contacts: pl.DataFrame, history: History) -> pl.DataFrame:
+    """One row per source any of whose contacts has messages."""
+    writing = contacts.join(history.messages, on="contact_id", how="semi")
+    return writing.select("source").unique()
+
+
+def _grid(contacts: pl.DataFrame, spans: Spans) -> pl.DataFrame:
+    """One row per cutoff from the first of these contacts to the end of their last source."""
+    first = contacts.get_column("created_at").min()
+    through = contacts.get_column("observed_through").max()
+    if not isinstance(first, datetime) or not isinstance(through, datetime):
+        return pl.DataFrame(schema={"cutoff": INSTANT})
     step = timedelta(days=spans.cutoff_every_days)
     start = MONDAY + ((first - MONDAY) // step) * step
     grid = pl.datetime_range(start, through, step, time_zone="UTC", time_unit="us", eager=True)
@@ -79,7 +110,7 @@ def _cutoffs(history: History, spans: Spans) -> pl.DataFrame:
 
 def _taking_part(rows: pl.DataFrame, history: History, spans: Spans) -> pl.DataFrame:
     """Keep the rows whose contact is a customer at the cutoff."""
-    if is_by_contract(history):
+    if rule_of(history, spans) is ChurnRule.CONTRACT:
         return rows.filter(
             pl.col("churned_at").is_null() | (pl.col("churned_at") >= pl.col("cutoff"))
         )
@@ -97,9 +128,9 @@ def _taking_part(rows: pl.DataFrame, history: History, spans: Spans) -> pl.DataF
     return joined.filter(pl.col("last_in_at") >= pl.col("cutoff") - active)
 
 
-def _label(rows: pl.DataFrame, history: History) -> pl.Series:
+def _label(rows: pl.DataFrame, history: History, spans: Spans) -> pl.Series:
     """1 where the contact churned within the horizon from its cutoff on."""
-    if is_by_contract(history):
+    if rule_of(history, spans) is ChurnRule.CONTRACT:
         churned = pl.col("churned_at").is_not_null() & (
             pl.col("churned_at") < pl.col("horizon_ends_at")
         )

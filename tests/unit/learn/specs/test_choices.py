@@ -9,7 +9,7 @@ import pytest
 from chatlift.errors import InvalidInput
 from chatlift.learn.specs.choices import Choices
 from chatlift.learn.specs.directory import SPECS
-from chatlift.vocabulary import ModelName
+from chatlift.vocabulary import ChurnRule, ModelName
 
 LEADS = SPECS[ModelName.LEAD_SCORING]
 
@@ -24,6 +24,7 @@ def test_without_settings_the_spec_holds(model: ModelName) -> None:
     choices = Choices.of(spec, {})
     assert (choices.spans, choices.floors) == (spec.spans, spec.readiness)
     assert choices.targets == spec.targets
+    assert not choices.require_targets
 
 
 def test_own_values_take_the_place_of_the_specs() -> None:
@@ -73,3 +74,24 @@ def test_a_wrong_choice_is_told_with_what_is_allowed(own: dict[str, Any], told: 
 
 def test_a_grid_of_nothing_is_the_one_span_that_may_be_zero() -> None:
     assert chosen(spans={"cutoff_every_days": 0}).spans.cutoff_every_days == 0.0
+
+
+def test_the_churn_rule_is_of_the_account_and_matters_to_churn_alone() -> None:
+    settings = {"churn_rule": "contract", "require_targets": True}
+    churn = Choices.of(SPECS[ModelName.CHURN], settings)
+    assert churn.spans.churn_rule is ChurnRule.CONTRACT
+    assert churn.require_targets
+    assert Choices.of(LEADS, settings).spans == LEADS.spans
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"churn_rule": "mood"}, "churn_rule is 'mood'; choose one of: auto, silence, contract"),
+        ({"require_targets": "perhaps"}, "require_targets is 'perhaps'; it is true or false"),
+        ({"churn": {"spans": {"churn_rule": "silence"}}}, "No span is called 'churn_rule'"),
+    ],
+)
+def test_a_wrong_choice_of_the_account_is_told(settings: dict[str, Any], told: str) -> None:
+    with pytest.raises(InvalidInput, match=told):
+        Choices.of(SPECS[ModelName.CHURN], settings)
