@@ -189,3 +189,17 @@ class PredictionRow(Base):
     probability: Mapped[float]
     as_of: Mapped[datetime]
     predicted_at: Mapped[datetime]
+
+
+class RetrainingMarkRow(Base):
+    """One row per version and forgetting: it was trained on a contact that was forgotten since."""
+
+    __tablename__ = "retraining_marks"
+
+    version_id: Mapped[int] = mapped_column(
+        BIG_INTEGER, ForeignKey("versions.version_id", ondelete="CASCADE"), primary_key=True
+    )
+    forgetting_id: Mapped[int] = mapped_column(
+        BIG_INTEGER, ForeignKey("forgettings.forgetting_id", ondelete="CASCADE"), primary_key=True
+    )
+    contact_count: Mapped[int]

@@ -204,3 +204,33 @@ class RejectionRow(Base):
     column_name: Mapped[str]
     value: Mapped[LongText | None]
     reason: Mapped[LongText]
+
+
+class ForgottenRow(Base):
+    """One row per id or phone that must not come back: its HMAC, and nothing it could be read from.
+
+    The key lies outside the database (`store.tombstones`), so that neither tells who it was.
+    """
+
+    __tablename__ = "forgotten"
+
+    account_id: Mapped[AccountRef] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    forgotten_at: Mapped[datetime]
+
+
+class ForgettingRow(Base):
+    """One row per forgetting: what went from where, in numbers, and nothing of who it was.
+
+    Null `completed_at`: under way, or cut off; `contact_ids` is empty once the contacts are gone.
+    """
+
+    __tablename__ = "forgettings"
+    __table_args__ = NUMBERS_ARE_NEVER_REUSED
+
+    forgetting_id: Mapped[PrimaryId]
+    account_id: Mapped[AccountRef] = mapped_column(index=True)
+    begun_at: Mapped[datetime]
+    completed_at: Mapped[datetime | None]
+    contact_ids: Mapped[list[Any]]
+    counts: Mapped[dict[str, Any]]
