@@ -44,6 +44,7 @@ def record_batch(
         "source": source,
         "imported_at": imported_at,
         "summary": dict(summary),
+        "finished_at": imported_at,
     }
     with database.write() as connection:
         batch_id: int = connection.execute(

@@ -57,6 +57,11 @@ class ContactRow(Base):
     phone: Mapped[str | None]
     created_at: Mapped[datetime]
     churned_at: Mapped[datetime | None]
+    name_told_at: Mapped[datetime | None]
+    phone_told_at: Mapped[datetime | None]
+    churned_told_at: Mapped[datetime | None]
+    """Dates of the files that the value comes from: the newest file's word counts, whatever
+    the order of the imports."""
 
 
 class ConversationRow(Base):
@@ -121,6 +126,8 @@ class LeadRow(Base):
     outcome: Mapped[str]
     closed_at: Mapped[datetime | None]
     outcome_known_at: Mapped[datetime | None]
+    outcome_told_at: Mapped[datetime | None]
+    """When the outcome came to be, as far as told: its closing, else the date of its file."""
 
 
 class FactRow(Base):
@@ -172,7 +179,10 @@ class ObservationGapRow(Base):
 
 
 class ImportBatchRow(Base):
-    """One row per import, with what became of the rows of each file."""
+    """One row per import, with what became of the rows of each file.
+
+    Null `finished_at`: it was interrupted, and the same import goes on where `progress` says.
+    """
 
     __tablename__ = "import_batches"
     __table_args__ = NUMBERS_ARE_NEVER_REUSED
@@ -182,6 +192,11 @@ class ImportBatchRow(Base):
     source: Mapped[str]
     imported_at: Mapped[datetime]
     summary: Mapped[dict[str, Any]]
+    fingerprint: Mapped[str | None] = mapped_column(index=True)
+    """Names what was imported and how: the same files and mapping give the same."""
+    mapping: Mapped[dict[str, Any] | None]
+    progress: Mapped[dict[str, Any] | None]
+    finished_at: Mapped[datetime | None]
 
 
 class RejectionRow(Base):
@@ -204,6 +219,8 @@ class RejectionRow(Base):
     column_name: Mapped[str]
     value: Mapped[LongText | None]
     reason: Mapped[LongText]
+    cells: Mapped[list[Any] | None]
+    """All cells of the row as they stood in the file, so that it can be mended."""
 
 
 class ForgottenRow(Base):
