@@ -16,6 +16,7 @@ from chatlift.settings import Settings, secret_of
 from chatlift.store.accounts import Account, ensure_account
 from chatlift.store.crm import Crm
 from chatlift.store.database import Database
+from chatlift.store.tombstones import tombstone_key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +49,11 @@ def open_workspace(settings: Settings) -> Iterator[Workspace]:
             settings=settings,
             database=database,
             account=account,
-            crm=Crm(database, account.account_id),
+            crm=Crm(
+                database,
+                account.account_id,
+                tombstone_key=tombstone_key(secret_of(settings.home), account.name),
+            ),
             runs=Runs(database, account.account_id),
             versions=Versions(database, account.account_id, settings.artifacts),
             predictions=Predictions(database, account.account_id),

@@ -29,6 +29,7 @@ from chatlift.store.tables import (
     ObservationGapRow,
     ObservationRow,
 )
+from chatlift.store.tombstones import Tombstones
 from chatlift.store.writing import Scope, Written
 from chatlift.vocabulary import LeadOutcome, Progress, ReportProgress, no_progress
 
@@ -66,9 +67,12 @@ class RecordCounts:
 class Crm:
     """The records of one account."""
 
-    def __init__(self, database: Database, account_id: int) -> None:
+    def __init__(
+        self, database: Database, account_id: int, *, tombstone_key: bytes | None = None
+    ) -> None:
         self.database = database
         self.account_id = account_id
+        self._tombstone_key = tombstone_key
 
     def write(
         self,
@@ -79,6 +83,8 @@ class Crm:
         report: ReportProgress = no_progress,
     ) -> WriteCounts:
         """Write a batch of one source's records; writing it again changes nothing.
+
+        Rows about a forgotten contact are refused as `forgotten`, without their values.
 
         Each chunk is its own short transaction: what was written stays if a later one fails,
         and the whole can simply be written again.
@@ -103,9 +109,10 @@ class Crm:
         for table, chunk in _chunks(records):
             with self.database.write() as connection:
                 scope = self._scope(connection, source, imported_at)
-                chunk_counts, rejected = WRITERS[table](scope, chunk)
-            counts[table] += chunk_counts
-            rejections.append(rejected)
+                known, forgotten = self.tombstones(connection, source).refuse(table, chunk)
+                chunk_counts, rejected = WRITERS[table](scope, known)
+            counts[table] += chunk_counts + TableCounts(rejected=forgotten.height)
+            rejections.extend([rejected, forgotten])
             done += chunk.height
             told = f"{done:,} of {total:,} records"
             report(Progress(phase=table, fraction=done / total, message=told))
@@ -215,6 +222,15 @@ class Crm:
             for span in (ObservationRow, ObservationGapRow):
                 mine = (span.account_id == self.account_id) & (span.source == source)
                 connection.execute(delete(span).where(mine))
+
+    def tombstones(self, connection: Connection, source: str) -> Tombstones:
+        """Return the tombstones of one source, which tell whom nobody may write again."""
+        return Tombstones(
+            connection=connection,
+            account_id=self.account_id,
+            source=source,
+            key=self._tombstone_key,
+        )
 
     def _scope(self, connection: Connection, source: str, imported_at: datetime | None) -> Scope:
         return Scope(
