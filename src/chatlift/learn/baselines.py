@@ -7,8 +7,6 @@ its source (leads). Where its input does not exist, the base rate stands in.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import polars as pl
 
@@ -36,8 +34,8 @@ def rule_input(spec: ModelSpec, train: Snapshot, judge: Snapshot) -> Matrix:
     """Return the one column that the rule looks at; NaN where unknown."""
     if spec.rule_feature is None:
         values = _source_rates(train, judge)
-    elif spec.rule_feature in judge.features.columns:
-        values = judge.features.get_column(spec.rule_feature).fill_null(math.nan).to_numpy()
+    elif spec.rule_feature in judge.feature_names:
+        values = judge.columns_of([spec.rule_feature])[:, 0].astype(np.float64)
     else:
         values = np.full(len(judge), np.nan)
     if spec.rule_feature is not None and spec.rule_feature.startswith("hours_"):

@@ -11,7 +11,7 @@ sums to the estimator's own raw output. Nothing that is loaded here can execute 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, Protocol
@@ -27,6 +27,8 @@ Parameters = Mapping[str, float]
 
 EPSILON = 1e-4
 """Shares of a forest are kept this far from 0 and 1, so that their log-odds are finite."""
+PATIENCE = 15
+"""Boosting ends after so many rounds without a lower loss on the inner folds."""
 
 
 class Fitted(Protocol):
@@ -109,13 +111,39 @@ def _check_whole(content: bytes) -> None:
         raise ValueError("not a whole UBJ object")
 
 
+@dataclass(frozen=True)
+class _Growing:
+    """A booster that grows round by round beside the rows it is judged on."""
+
+    booster: Any
+    train: Any
+    judge: Any
+
+    @classmethod
+    def of(
+        cls,
+        train: tuple[Matrix, Vector],
+        judge: tuple[Matrix, Vector],
+        settings: Mapping[str, Any],
+    ) -> _Growing:
+        import xgboost as xgb
+
+        parts = [xgb.DMatrix(matrix, label=labels, nthread=1) for matrix, labels in (train, judge)]
+        return cls(xgb.Booster(dict(settings), parts), *parts)
+
+    def grow(self, number: int) -> float:
+        """Add one round; return the loss on the judging rows."""
+        self.booster.update(self.train, number)
+        return float(self.booster.eval(self.judge).rpartition(":")[2])
+
+
 class XGBoostRegression:
     """Boosted trees on the outcome from 0 to 1 with cross-entropy, so that it is a chance."""
 
     common: ClassVar[dict[str, Any]] = {
         "objective": "reg:logistic",
         "tree_method": "hist",
-        "max_bin": 64,
+        "max_bin": 32,
         "nthread": 1,
         "verbosity": 0,
     }
@@ -143,28 +171,29 @@ class XGBoostRegression:
         )
         return FittedBooster(booster, is_share=False)
 
-    def path(
+    def side_by_side(
         self,
-        train: tuple[Matrix, Vector],
-        judge: tuple[Matrix, Vector],
+        trains: Sequence[tuple[Matrix, Vector]],
+        judges: Sequence[tuple[Matrix, Vector]],
         parameters: Parameters,
         seed: int,
-    ) -> tuple[FittedBooster, Vector]:
-        """Fit on the first pair; return the log loss on the second after each round too."""
-        import xgboost as xgb
+    ) -> tuple[list[FittedBooster], int]:
+        """Fit one booster per training part; return how many rounds serve them best as well.
 
+        Judged by the log loss over all judging parts together, each on the booster of the same
+        place. They grow round by round, at most `trees`, until `PATIENCE` rounds bring nothing.
+        """
         chosen = self.fallback | dict(parameters)
-        told: dict[str, dict[str, list[float]]] = {}
-        booster = xgb.train(
-            self._settings(chosen, seed) | {"eval_metric": "logloss"},
-            xgb.DMatrix(train[0], label=train[1], nthread=1),
-            num_boost_round=int(chosen["trees"]),
-            evals=[(xgb.DMatrix(judge[0], label=judge[1], nthread=1), "judge")],
-            evals_result=told,
-            verbose_eval=False,
-        )
-        losses = np.asarray(told["judge"]["logloss"], dtype=np.float64)
-        return FittedBooster(booster, is_share=False), losses
+        settings = self._settings(chosen, seed) | {"eval_metric": "logloss"}
+        growing = [_Growing.of(*pair, settings) for pair in zip(trains, judges, strict=True)]
+        sizes = [len(labels) for _, labels in judges]
+        losses: list[float] = []
+        for number in range(int(chosen["trees"])):
+            losses.append(float(np.average([one.grow(number) for one in growing], weights=sizes)))
+            if number - int(np.argmin(losses)) >= PATIENCE:
+                break
+        fitted = [FittedBooster(one.booster, is_share=False) for one in growing]
+        return fitted, int(np.argmin(losses)) + 1
 
     def load(self, content: bytes) -> FittedBooster:
         """Read a booster."""

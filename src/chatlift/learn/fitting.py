@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -26,9 +27,9 @@ from chatlift.learn.estimators import (
     XGBoostRegression,
 )
 from chatlift.learn.features.attributes import AttributeEncoder
-from chatlift.learn.features.text import TextWeights, learn_text_weights, windowed_means
+from chatlift.learn.features.text import TextWeights, documents_of, learn_text_weights
 from chatlift.learn.folds import Rows, grouped_folds
-from chatlift.learn.snapshots import Snapshot
+from chatlift.learn.snapshots import Snapshot, numbers_of
 
 INNER_FOLDS = 3
 TEXT_COLUMNS = ("text_score_mean_30d", "text_score_mean_last_3")
@@ -92,10 +93,10 @@ def text_scores(weights: TextWeights | None, snapshot: Snapshot) -> Vector:
     """Return one column per name in `TEXT_COLUMNS`; NaN where the window holds no message."""
     if weights is None:
         return np.full((len(snapshot), len(TEXT_COLUMNS)), np.nan)
-    scores = weights.message_scores(snapshot.tokens)
     newest = np.maximum(snapshot.starts, snapshot.ends - LAST_MESSAGES)
-    means = [windowed_means(scores, starts, snapshot.ends) for starts in (snapshot.starts, newest)]
-    return np.column_stack(means) / TEXT_UNIT
+    windows = np.r_[snapshot.starts, newest], np.r_[snapshot.ends, snapshot.ends]
+    means = weights.window_means(snapshot.tokens, *windows)
+    return means.reshape(len(TEXT_COLUMNS), -1).T / TEXT_UNIT
 
 
 def design_matrix(
@@ -104,16 +105,11 @@ def design_matrix(
     """Put declared features, encoded attributes and the text score side by side."""
     cutoffs = snapshot.examples.get_column("cutoff")
     parts = [
-        _numbers(snapshot.features.select(features)),
-        _numbers(encoder.encode(snapshot.attributes, cutoffs)),
+        snapshot.columns_of(features),
+        numbers_of(encoder.encode(snapshot.attributes, cutoffs)),
         text.astype(np.float32),
     ]
-    filled = [part if part.size else np.empty((len(snapshot), 0), np.float32) for part in parts]
-    return np.ascontiguousarray(np.hstack(filled))
-
-
-def _numbers(frame: pl.DataFrame) -> Matrix:
-    return frame.cast(pl.Float32).fill_null(np.nan).to_numpy().astype(np.float32, copy=False)
+    return np.ascontiguousarray(np.hstack(parts))
 
 
 def fit(snapshot: Snapshot, recipe: Recipe) -> FittedModel:
@@ -166,38 +162,38 @@ def _medians(matrix: Matrix) -> Vector:
 def _fit_text(snapshot: Snapshot, folds: Rows, recipe: Recipe) -> tuple[TextWeights | None, Vector]:
     """Return the weights from all rows, and for each row the score by the other folds."""
     unseen = text_scores(None, snapshot)
-    weights = _learn_text(snapshot, recipe)
+    rows = _newest_per_entity(snapshot, snapshot.ends > snapshot.starts)
+    documents = _documents(snapshot, rows, recipe)
+    weights = _learn_text(documents, snapshot.labels[rows], recipe)
     if weights is None:
         return None, unseen
     for fold in range(INNER_FOLDS):
-        inside = folds == fold
-        others = _learn_text(snapshot.take(~inside), recipe)
-        unseen[inside] = text_scores(others, snapshot.take(inside))
+        inside, others = folds == fold, folds[rows] != fold
+        learned = _learn_text(documents[others], snapshot.labels[rows[others]], recipe)
+        unseen[inside] = text_scores(learned, snapshot.take(inside))
     return weights, unseen
 
 
-def _learn_text(snapshot: Snapshot, recipe: Recipe) -> TextWeights | None:
-    """Learn from one document per entity and label: its newest window that holds words."""
-    strength = recipe.parameters.get("text_strength", 1.0)
-    has_words = snapshot.ends > snapshot.starts
-    rows = _newest_per_entity(snapshot, has_words)
-    labels = snapshot.labels[rows]
-    if strength == 0 or len(rows) < FEWEST_TEXT_ENTITIES or len(np.unique(labels)) < 2:
-        return None
+def _documents(snapshot: Snapshot, rows: Rows, recipe: Recipe) -> Any:
+    """Return the text window of each named row as one document."""
     ends = snapshot.ends[rows]
     newest = int(recipe.parameters.get("text_messages", 0))
     starts = np.maximum(snapshot.starts[rows], ends - newest) if newest else snapshot.starts[rows]
-    return learn_text_weights(
-        snapshot.tokens,
-        starts,
-        ends,
-        labels,
-        strength=strength,
-        seed=recipe.seed,
-    )
+    return documents_of(snapshot.tokens, starts, ends)
+
+
+def _learn_text(documents: Any, labels: Vector, recipe: Recipe) -> TextWeights | None:
+    strength = recipe.parameters.get("text_strength", 1.0)
+    if strength == 0 or len(labels) < FEWEST_TEXT_ENTITIES or len(np.unique(labels)) < 2:
+        return None
+    return learn_text_weights(documents, labels, strength=strength, seed=recipe.seed)
 
 
 def _newest_per_entity(snapshot: Snapshot, usable: NDArray[np.bool_]) -> Rows:
+    """Return one row per entity and label: its newest usable one.
+
+    Folds keep an entity together, so a fold's newest rows are these as well.
+    """
     rows = snapshot.examples.select("entity_id", "label", "cutoff").with_row_index("row")
     newest = (
         rows.filter(pl.Series(usable))
@@ -231,21 +227,15 @@ def _boosted_inner_margins(
 ) -> _Inner:
     """Do the same for boosting; the folds also choose how many rounds are worth keeping."""
     masks = _masks(folds)
-    paths = [
-        estimator.path(
-            (matrix[~inside], labels[~inside]),
-            (matrix[inside], labels[inside]),
-            recipe.parameters,
-            recipe.seed,
-        )
-        for inside in masks
-    ]
-    sizes = np.array([inside.sum() for inside in masks], dtype=np.float64)
-    losses = np.average([losses for _, losses in paths], axis=0, weights=sizes)
-    rounds = int(np.argmin(losses)) + 1
+    fitted, rounds = estimator.side_by_side(
+        [(matrix[~inside], labels[~inside]) for inside in masks],
+        [(matrix[inside], labels[inside]) for inside in masks],
+        recipe.parameters,
+        recipe.seed,
+    )
     margins = np.zeros(len(labels))
-    for inside, (fitted, _) in zip(masks, paths, strict=True):
-        margins[inside] = fitted.margins(matrix[inside], rounds)
+    for inside, one in zip(masks, fitted, strict=True):
+        margins[inside] = one.margins(matrix[inside], rounds)
     return _Inner(margins, rounds)
 
 

@@ -24,6 +24,7 @@ from chatlift.learn.features.engine import compute_features
 from chatlift.learn.features.text import TokenMatrix, hash_messages, inbound_windows
 
 Rows = NDArray[np.int64]
+Matrix = NDArray[np.float32]
 
 TEXT_WINDOW_DAYS = 30
 
@@ -34,12 +35,14 @@ class Snapshot:
 
     examples: pl.DataFrame
     """One row per example, with the columns of `specs.base.EXAMPLES`."""
-    features: pl.DataFrame
-    """One Float64 column per declared feature; null where unknown."""
+    feature_names: tuple[str, ...]
+    """The declared features, in the order of the columns of `numbers`."""
+    numbers: Matrix
+    """One column per declared feature; NaN where unknown."""
     attributes: pl.DataFrame
     """One String column per attribute; null where unknown."""
     tokens: TokenMatrix
-    """Hashed words of the account's inbound messages; shared by all examples."""
+    """Hashed words of the inbound messages in any example's window; shared by all examples."""
     message_ids: Rows
     """One id per row of `tokens`."""
     starts: Rows
@@ -54,14 +57,38 @@ class Snapshot:
         chosen = np.asarray(rows)
         if chosen.dtype == np.bool_:
             chosen = np.flatnonzero(chosen)
-        return replace(
+        taken = replace(
             self,
             examples=self.examples[chosen],
-            features=_rows_of(self.features, chosen),
+            numbers=self.numbers[chosen],
             attributes=_rows_of(self.attributes, chosen),
             starts=self.starts[chosen],
             ends=self.ends[chosen],
         )
+        # What was read from the examples already need not be read again for a part of them.
+        for name in _PER_EXAMPLE & self.__dict__.keys():
+            taken.__dict__[name] = self.__dict__[name][chosen]
+        return taken
+
+    @property
+    def features(self) -> pl.DataFrame:
+        """One Float32 column per declared feature; null where unknown."""
+        if not self.feature_names:
+            return pl.DataFrame(height=len(self))
+        frame = pl.from_numpy(self.numbers, schema=list(self.feature_names), orient="row")
+        return frame.fill_nan(None)
+
+    def columns_of(self, names: Sequence[str]) -> Matrix:
+        """Return the named features side by side.
+
+        Raises
+        ------
+        ValueError
+            If one was not computed.
+        """
+        if tuple(names) == self.feature_names:
+            return self.numbers
+        return self.numbers[:, [self.feature_names.index(name) for name in names]]
 
     @cached_property
     def labels(self) -> NDArray[np.float64]:
@@ -93,13 +120,18 @@ class Snapshot:
     def fingerprint(self) -> str:
         """SHA-256 over all that was known and decided; equal data gives an equal one."""
         digest = hashlib.sha256()
-        for frame in (self.examples, self.features, self.attributes):
+        for frame in (self.examples, self.attributes):
             buffer = io.BytesIO()
             frame.rechunk().write_ipc(buffer)
             digest.update(buffer.getvalue())
-        for array in (self.tokens.indptr, self.tokens.indices, self.starts, self.ends):
+        digest.update("\n".join(self.feature_names).encode("utf-8"))
+        arrays = (self.tokens.indptr, self.tokens.indices, self.starts, self.ends)
+        for array in (self.numbers, *arrays):
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
+
+
+_PER_EXAMPLE = frozenset({"labels", "contacts", "entities", "is_leading"})
 
 
 def _rows_of(frame: pl.DataFrame, rows: Rows) -> pl.DataFrame:
@@ -110,6 +142,14 @@ def _rows_of(frame: pl.DataFrame, rows: Rows) -> pl.DataFrame:
 def _key(entity: int, cutoff: int) -> int:
     told = f"{entity}:{cutoff}".encode("ascii")
     return int.from_bytes(hashlib.blake2b(told, digest_size=8).digest(), "little")
+
+
+def numbers_of(columns: pl.DataFrame) -> Matrix:
+    """Return the columns as a matrix; NaN where a value is null."""
+    if not columns.width:
+        return np.empty((columns.height, 0), dtype=np.float32)
+    known = [column.to_numpy().astype(np.float32) for column in columns.get_columns()]
+    return np.ascontiguousarray(np.column_stack(known))
 
 
 def take_snapshot(
@@ -125,7 +165,8 @@ def take_snapshot(
     messages, starts, ends = inbound_windows(history, examples, days=TEXT_WINDOW_DAYS)
     return Snapshot(
         examples=examples,
-        features=compute_features(history, examples, features),
+        feature_names=tuple(feature.name for feature in features),
+        numbers=numbers_of(compute_features(history, examples, features)),
         attributes=attributes_as_of(history, examples),
         tokens=hash_messages(messages.get_column("text"), key),
         message_ids=messages.get_column("message_id").to_numpy(),

@@ -63,6 +63,12 @@ class TokenMatrix:
         """Number of distinct tokens per message."""
         return np.diff(self.indptr)
 
+    def take(self, rows: Rows) -> TokenMatrix:
+        """Return the tokens of the named messages only."""
+        count = self.counts[rows]
+        indices = self.indices[_joined(self.indptr[rows], count)]
+        return TokenMatrix(indptr=np.r_[0, np.cumsum(count)], indices=indices, bits=self.bits)
+
 
 @dataclass(frozen=True, kw_only=True)
 class TextWeights:
@@ -88,6 +94,14 @@ class TextWeights:
         np.cumsum(self.weights[tokens.indices], dtype=np.int64, out=running[1:])
         sums = running[tokens.indptr[1:]] - running[tokens.indptr[:-1]]
         return np.rint(sums / np.sqrt(np.maximum(tokens.counts, 1))).astype(np.int64)
+
+    def window_means(self, tokens: TokenMatrix, starts: Rows, ends: Rows) -> NDArray[np.float64]:
+        """Return the mean score of each range [start, end) of messages; NaN where it is empty.
+
+        Only messages of the ranges are scored: one contact's cost no more for the others.
+        """
+        rows, starts, ends = rows_read(len(tokens), starts, ends)
+        return windowed_means(self.message_scores(tokens.take(rows)), starts, ends)
 
 
 def hash_messages(texts: pl.Series, key: bytes, *, bits: int = DEFAULT_BITS) -> TokenMatrix:
@@ -181,8 +195,7 @@ def _pairs(row: Rows, word: Rows, hashed: _Hashed) -> Hashes:
 
 def _pieces(row: Rows, word: Rows, hashed: _Hashed) -> Hashes:
     begin, count = hashed.starts[word], np.diff(hashed.starts)[word]
-    before = np.cumsum(count) - count
-    places = np.arange(int(count.sum())) - np.repeat(before - begin, count)
+    places = _joined(begin, count)
     return _packed(np.repeat(row, count), hashed.pieces[places])
 
 
@@ -202,35 +215,56 @@ def _distinct(packed: Hashes, messages: int, bits: int) -> TokenMatrix:
     return TokenMatrix(indptr=indptr, indices=indices, bits=bits)
 
 
+def documents_of(tokens: TokenMatrix, starts: Rows, ends: Rows) -> Any:
+    """Return one sparse row per document: the mean of its messages' vectors of length one.
+
+    Parameters
+    ----------
+    starts, ends
+        Range of messages of each document.
+    """
+    from scipy.sparse import csr_array
+
+    lengths = np.sqrt(np.maximum(tokens.counts, 1))
+    values = np.repeat(1 / lengths, tokens.counts)
+    messages = csr_array(
+        (values, tokens.indices, tokens.indptr), shape=(len(tokens), 2**tokens.bits)
+    )
+    count = ends - starts
+    weight = np.repeat(1 / np.maximum(count, 1), count)
+    indptr = np.r_[0, np.cumsum(count)]
+    mean = csr_array((weight, _joined(starts, count), indptr), shape=(len(starts), len(tokens)))
+    return (mean @ messages).tocsr()
+
+
+def _joined(starts: Rows, count: Rows) -> Rows:
+    """Return the numbers start, start + 1 ... of each range, one range after the other."""
+    return np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count - starts, count)
+
+
 def learn_text_weights(
-    tokens: TokenMatrix,
-    starts: Rows,
-    ends: Rows,
-    labels: NDArray[np.float64],
-    *,
-    strength: float,
-    seed: int,
+    documents: Any, labels: NDArray[np.float64], *, strength: float, seed: int
 ) -> TextWeights:
     """Learn one weight per token by logistic regression on one document per entity.
 
     Parameters
     ----------
-    starts, ends
-        Range of messages of each document; its vector is the mean of theirs.
+    documents
+        As `documents_of` returns them.
     labels
         0 or 1 per document; both must occur.
     strength
         Freedom of the weights: with fewer documents than it takes, they stay near zero.
     """
-    documents = _documents(tokens, starts, ends)
-    learn = _weights_by_document if len(starts) <= MOST_DUAL_DOCUMENTS else _weights_by_token
+    learn = _weights_by_document if len(labels) <= MOST_DUAL_DOCUMENTS else _weights_by_token
     rarity = _rarity(documents)
-    found = rarity * learn(
-        documents.multiply(rarity).tocsr(), labels.astype(np.int64), strength, seed
-    )
+    weighted = documents.copy()
+    weighted.data = weighted.data * rarity[weighted.indices]
+    found = rarity * learn(weighted, labels.astype(np.int64), strength, seed)
     bound = np.iinfo(np.int32).max
     fixed = np.clip(np.rint(found * UNIT), -bound, bound)
-    return TextWeights(weights=fixed.astype(np.int32), bits=tokens.bits)
+    bits = int(documents.shape[1]).bit_length() - 1
+    return TextWeights(weights=fixed.astype(np.int32), bits=bits)
 
 
 def _rarity(documents: Any) -> NDArray[np.float64]:
@@ -243,8 +277,7 @@ def _rarity(documents: Any) -> NDArray[np.float64]:
     count, size = documents.shape
     holding = np.bincount(documents.indices, minlength=size)
     rarity = np.log((1 + count) / (1 + holding)) + 1
-    weighted = documents.multiply(rarity)
-    length = np.sqrt(weighted.multiply(weighted).sum() / count)
+    length = np.sqrt(((documents.data * rarity[documents.indices]) ** 2).sum() / count)
     return np.asarray(rarity / max(length, 1e-12))
 
 
@@ -282,21 +315,21 @@ def _logistic(matrix: Any, labels: Rows, strength: float, seed: int) -> NDArray[
     return np.asarray(model.fit(matrix, labels).coef_[0], dtype=np.float64)
 
 
-def _documents(tokens: TokenMatrix, starts: Rows, ends: Rows) -> Any:
-    """Return one sparse row per document: the mean of its messages' vectors of length one."""
-    from scipy.sparse import csr_array
+def rows_read(count: int, starts: Rows, ends: Rows) -> tuple[Rows, Rows, Rows]:
+    """Return which of `count` rows lie in any range [start, end), and the ranges among those.
 
-    lengths = np.sqrt(np.maximum(tokens.counts, 1))
-    values = np.repeat(1 / lengths, tokens.counts)
-    messages = csr_array(
-        (values, tokens.indices, tokens.indptr), shape=(len(tokens), 2**tokens.bits)
-    )
-    count = ends - starts
-    member = np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count - starts, count)
-    weight = np.repeat(1 / np.maximum(count, 1), count)
-    indptr = np.r_[0, np.cumsum(count)]
-    mean = csr_array((weight, member, indptr), shape=(len(starts), len(tokens)))
-    return (mean @ messages).tocsr()
+    Examples
+    --------
+    >>> rows, starts, ends = rows_read(5, np.array([1, 3]), np.array([2, 5]))
+    >>> rows.tolist(), starts.tolist(), ends.tolist()
+    ([1, 3, 4], [0, 1], [1, 3])
+    """
+    edges = np.zeros(count + 1, dtype=np.int64)
+    np.add.at(edges, starts, 1)
+    np.add.at(edges, ends, -1)
+    is_read = np.cumsum(edges[:-1]) > 0
+    before = np.r_[0, np.cumsum(is_read)]
+    return np.flatnonzero(is_read), before[starts], before[ends]
 
 
 def windowed_means(scores: Rows, starts: Rows, ends: Rows) -> NDArray[np.float64]:
@@ -316,12 +349,12 @@ def windowed_means(scores: Rows, starts: Rows, ends: Rows) -> NDArray[np.float64
 def inbound_windows(
     history: History, examples: pl.DataFrame, *, days: float
 ) -> tuple[pl.DataFrame, Rows, Rows]:
-    """Return the inbound messages, and each example's range of them.
+    """Return the inbound messages that any example may read, and each example's range of them.
 
     Returns
     -------
     tuple
-        Inbound messages sorted by contact, instant and id; start and end (not included) of the
+        Those messages sorted by contact, instant and id; start and end (not included) of the
         example's contact's messages in the window of `days` strictly before the cutoff.
     """
     line = Timeline.of(history)
@@ -329,4 +362,6 @@ def inbound_windows(
     cutoff = examples["cutoff"].cast(INSTANT).dt.timestamp("us").to_numpy()
     first, last = line.rows_of(examples["contact_id"].cast(pl.Int64).to_numpy())
     starts = line.first_row_from(first, last, cutoff - round(days * DAY))
-    return line.messages, starts, line.first_row_from(first, last, cutoff)
+    ends = line.first_row_from(first, last, cutoff)
+    rows, starts, ends = rows_read(line.messages.height, starts, ends)
+    return line.messages[rows], starts, ends

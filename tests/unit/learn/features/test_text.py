@@ -12,6 +12,7 @@ from chatlift.errors import InvalidInput
 from chatlift.learn.features.text import (
     TextWeights,
     TokenMatrix,
+    documents_of,
     hash_messages,
     learn_text_weights,
     windowed_means,
@@ -63,7 +64,9 @@ def test_weights_tell_the_words_of_the_classes_apart():
     tokens = hashed(*["i want to buy it", "not interested bye"] * 20)
     starts = np.arange(40)
     labels = np.tile([1.0, 0.0], 20)
-    weights = learn_text_weights(tokens, starts, starts + 1, labels, strength=1.0, seed=0)
+    weights = learn_text_weights(
+        documents_of(tokens, starts, starts + 1), labels, strength=1.0, seed=0
+    )
     scores = weights.message_scores(hashed("want to buy", "bye not interested"))
     assert scores[0] > 0 > scores[1]
     assert scores.dtype == np.int64
