@@ -159,7 +159,12 @@ def test_a_second_version_can_be_compared_damaged_rolled_back_and_deleted(copied
         (["predict", "engagement", "--as-of", "2999-01-01"], 3, "lies in the future"),
         (["predict", "engagement", "--version", "9"], 2, "the newest is 1"),
         (["predict", "engagement", "--id", "nobody"], 2, "has the id 'nobody'"),
+        (["predict", "engagement", "--id", "1", "--id", "nobody"], 2, ""),
         (["predict", "lead_scoring"], 3, "Train one with"),
+        (["models", "rollback", "engagement"], 1, "no version of engagement to roll back to"),
+        (["models", "rollback", "churn"], 1, "no version of churn to roll back to"),
+        (["models", "delete", "churn"], 2, "no versions of churn to delete"),
+        (["models", "delete", "churn", "--version", "3"], 2, "there is none yet"),
         (["models", "promote", "churn", "1"], 2, "there is none yet"),
         (["generate"], 1, "--replace"),
         (["import", "--contacts", "nowhere.csv"], 2, "nowhere.csv"),
@@ -179,9 +184,21 @@ def test_a_wrong_input_is_told_in_a_sentence(
     # In this process, since a new one for each would only take longer.
     monkeypatch.setenv("CHATLIFT_HOME", str(home.folder))
     assert code_of(lambda: app(arguments, prog_name="chatlift"), debug=False) == code
-    said = capsys.readouterr().err
+    printed, said = capsys.readouterr()
     assert told in " ".join(said.split())
     assert "Traceback" not in said
+    assert "====" not in printed, "an error comes before any heading"
+
+
+def test_an_unknown_id_beside_a_known_one_is_told_where_answers_are_for_programs(
+    home: Home,
+) -> None:
+    (known,) = home.json("predict", "engagement", "--top", "1", "--format", "json")["predictions"]
+    ids = ["--id", known["id"], "--id", "nobody"]
+    done = home.run("predict", "engagement", *ids, "--format", "csv")
+    assert done.returncode == 2
+    assert [row["id"] for row in csv.DictReader(io.StringIO(done.stdout))] == [known["id"]]
+    assert done.stderr.strip() == "Note: no score for nobody: no contact has this id."
 
 
 def test_an_old_code_page_breaks_nothing(home: Home) -> None:

@@ -53,8 +53,8 @@ def shown(opened: Workspace, at: Desk) -> int:
 def _forget_old_versions(opened: Workspace, at: Desk) -> None:
     """Delete the versions of an earlier demo: the records they were judged on are gone."""
     for model in ModelName:
-        gone = opened.versions.delete_model(model, by="demo", now=at.clock(), force=True)
-        if gone:
+        if opened.versions.list(model):
+            gone = opened.versions.delete_model(model, by="demo", now=at.clock(), force=True)
             at.console.say(f"Deleted {len(gone)} versions of {model} from an earlier demo")
 
 

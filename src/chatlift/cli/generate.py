@@ -10,7 +10,7 @@ from chatlift.cli import options
 from chatlift.cli.generation_report import opening, quality_lines, summary
 from chatlift.cli.lazy import new_app
 from chatlift.cli.reading import as_usage, in_zone, parse_instant
-from chatlift.cli.surroundings import Desk, clock, desk, settings, workspace
+from chatlift.cli.surroundings import Desk, announced, clock, desk, settings, workspace
 from chatlift.registry.workspace import Workspace
 from chatlift.simulate.request import Difficulty, SimulationRequest
 from chatlift.workflows.generate import GenerateResult
@@ -72,13 +72,12 @@ def generated(
     opened: Workspace, request: SimulationRequest, at: Desk, *, replace: bool
 ) -> GenerateResult:
     """Generate and tell the report."""
-    at.console.say(opening(request))
     result = run_generation(
         request,
         crm=opened.crm,
         truth_folder=opened.truth_folder,
         replace=replace,
-        report=at.report,
+        report=announced(at, opening(request)),
     )
     at.console.say(quality_lines(result.quality))
     at.console.say(summary(result, request))

@@ -10,11 +10,13 @@ import typer
 
 from chatlift.cli.json_text import json_text
 from chatlift.cli.lazy import new_app
-from chatlift.cli.prediction_table import csv_text, table_lines, to_json
+from chatlift.cli.prediction_table import csv_text, table_lines, to_json, unscored_lines
 from chatlift.cli.reading import in_zone, model_named, parse_instant
 from chatlift.cli.surroundings import desk, workspace
 from chatlift.workflows.predict import PredictReport, PredictRequest
 from chatlift.workflows.predict import predict as run_prediction
+
+WRONG_USAGE = 2
 
 app = new_app()
 
@@ -54,6 +56,8 @@ def predict(
 ) -> None:
     """Say whom to call, who fades, who would answer now, and why.
 
+    Ends with 2 if an id is unknown; the answers about the others are printed all the same.
+
     Example: chatlift predict lead_scoring --top 10
     """
     named = model_named(model)
@@ -73,6 +77,10 @@ def predict(
             at.console.say(table_lines(report))
         else:
             sys.stdout.write(_for_programs(report, form))
+    if form is Format.CSV:
+        typer.echo("\n".join(unscored_lines(report)), err=True, nl=bool(report.not_scored))
+    if report.unknown_ids:
+        raise typer.Exit(WRONG_USAGE)
 
 
 def _for_programs(report: PredictReport, form: Format) -> str:

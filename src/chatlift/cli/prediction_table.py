@@ -64,8 +64,17 @@ def _notes(report: PredictReport) -> list[str]:
         notes.append("Note: in hindsight: this version has seen later outcomes.")
     if report.predictions and not report.has_high:
         notes.append(f"Note: nothing reaches the highest band ({high}).")
-    notes += [f"Note: no score for {name}: {why}." for name, why in report.not_scored.items()]
-    return notes
+    notes += [
+        f"Note: {source} ended at {end:%Y-%m-%d %H:%M} UTC; the answers about its contacts hold "
+        "for that instant."
+        for source, end in report.ended_before.items()
+    ]
+    return [*notes, *unscored_lines(report)]
+
+
+def unscored_lines(report: PredictReport) -> list[str]:
+    """Return a line for each asked-for id without an answer, with the reason."""
+    return [f"Note: no score for {name}: {why}." for name, why in report.not_scored.items()]
 
 
 def _answers(model: ModelName, predictions: Sequence[Prediction]) -> list[str]:
@@ -155,6 +164,7 @@ def to_json(report: PredictReport) -> dict[str, Any]:
         "predictions": [_to_json(report, prediction) for prediction in report.predictions],
         "past_horizon": [_to_json(report, prediction) for prediction in report.past_horizon],
         "not_scored": report.not_scored,
+        "ended_before": report.ended_before,
     }
 
 

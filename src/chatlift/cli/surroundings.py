@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -104,6 +104,21 @@ def desk(
             before=shown.hush,
         )
         yield Desk(console=console, report=_split(console, shown), clock=clock)
+
+
+def announced(at: Desk, lines: Sequence[str]) -> ReportProgress:
+    """Return the desk's report, which says these lines before the first step.
+
+    What is refused before it begins then ends with its sentence alone, without a heading.
+    """
+    waiting = [lines]
+
+    def told(step: Progress) -> None:
+        if waiting:
+            at.console.say(waiting.pop())
+        at.report(step)
+
+    return told
 
 
 def _split(console: Console, shown: ReportProgress) -> ReportProgress:

@@ -12,7 +12,7 @@ from chatlift.cli import options
 from chatlift.cli.json_text import json_text
 from chatlift.cli.lazy import Invocation, new_app
 from chatlift.cli.reading import as_usage, chosen_parameters, models_named
-from chatlift.cli.surroundings import Desk, desk, workspace
+from chatlift.cli.surroundings import Desk, announced, desk, workspace
 from chatlift.cli.training_report import error_lines, model_report, opening, summary, to_json
 from chatlift.registry.workspace import Workspace
 from chatlift.vocabulary import Verdict
@@ -95,8 +95,8 @@ def trained(
 ) -> TrainReport:
     """Train and tell the report; the log, or with `debug` the screen, tells where it broke."""
     tell_frames = at.console.say if debug else at.console.note
-    at.console.say(opening(request))
-    report = run_training(opened, request, clock=at.clock, report=at.report)
+    told = announced(at, opening(request))
+    report = run_training(opened, request, clock=at.clock, report=told)
     for outcome in report.outcomes:
         at.console.say(model_report(outcome))
         tell_frames(error_lines(outcome))

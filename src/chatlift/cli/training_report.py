@@ -62,7 +62,7 @@ def model_report(outcome: ModelOutcome) -> list[str]:
         *_hyperparameters(outcome),
         "Training complete",
         *_performance(outcome.model, found),
-        *_beside(found),
+        *_beside(outcome.model, found),
         *_by_age(found["by_age"]),
         *_gate(outcome.decision),
         *_saved(outcome.model, outcome.version),
@@ -121,15 +121,16 @@ def _ceiling_words(metric: str, ceiling: Mapping[str, float] | None) -> str:
     return f"; the ceiling of this data is {told_number(metric, ceiling[metric])}"
 
 
-def _beside(found: Mapping[str, Any]) -> list[str]:
-    """Return base rate, rivals, further figures and the temporal holdout."""
+def _beside(model: ModelName, found: Mapping[str, Any]) -> list[str]:
+    """Return base rate, rivals, figures that were not told above, and the temporal holdout."""
     figures = found["figures"]
+    others = [name for name in OTHER_FIGURES if name not in SPECS[model].headline_metrics]
     lines = [figure_line("base_rate", figures["base_rate"])]
     lines.append(_rival("Simple rule", found["rule"]))
     lines.append(_rival("Reference fit", found["reference"]))
     lines += [
         "Other figures",
-        *(figure_line(metric, figures[metric]) for metric in OTHER_FIGURES),
+        *(figure_line(metric, figures[metric]) for metric in others),
     ]
     lines += _compact("Newest examples (temporal holdout)", found["holdout"])
     lines += _compact("Of these, contacts never seen before", found["unseen_contacts"])

@@ -223,7 +223,7 @@ class Versions:
         """Return who serves, or served at `as_of` by the ledger; None if none or deleted since."""
         if as_of is None:
             return next((found for found in self.list(model) if found.is_champion), None)
-        entries = [entry for entry in self.ledger(model) if entry.changed_at <= as_of]
+        entries = _until(self.ledger(model), as_of)
         number = entries[-1].to_number if entries else None
         return next((found for found in self.list(model) if found.number == number), None)
 
@@ -271,13 +271,13 @@ class Versions:
 
         Raises
         ------
-        NotFound
+        Conflict
             If no version before can serve.
         """
         champion = self.champion(model)
         loaded = self._intact_before(model)
         if loaded is None:
-            raise NotFound(
+            raise Conflict(
                 f"There is no version of {model} to roll back to: none that served before is "
                 f"there and intact. Look with `chatlift models show {model}`, or train again."
             )
@@ -299,10 +299,16 @@ class Versions:
 
         Raises
         ------
+        NotFound
+            If there is none.
         Conflict
             If one of them serves and `force` is not set.
         """
         versions = self.list(model)
+        if not versions:
+            raise NotFound(
+                f"There are no versions of {model} to delete. See `chatlift models list`."
+            )
         self._delete(model, versions, by, now, force)
         return versions
 
@@ -346,6 +352,32 @@ class Versions:
             if before is None:
                 raise
             return self._fall_back(champion, *before, damage, now)
+
+    def load_served_at(self, model: ModelName, instant: datetime, *, now: datetime) -> Serving:
+        """Return who served at a past instant; damaged, the version that served before it then.
+
+        The ledger changes only where the damaged version serves now.
+
+        Raises
+        ------
+        NoChampion
+            If none served then, or it was deleted since.
+        DamagedArtifact
+            If its files are damaged and no version before can answer.
+        """
+        then = self.champion(model, as_of=instant)
+        if then is None:
+            raise NoChampion(model)
+        if then.is_champion:
+            return self.load_serving(model, now=now)
+        try:
+            return Serving(version=then, artifact=self.load(then), warning=None)
+        except DamagedArtifact as damage:
+            before = self._intact_before(model, as_of=instant)
+            if before is None:
+                raise
+            version, artifact = before
+            return Serving(version=version, artifact=artifact, warning=_instead(damage, version))
 
     def evaluation_predictions(self, version: Version) -> pl.DataFrame:
         """Return one row per stored prediction, as they were handed in; see the schema."""
@@ -391,10 +423,12 @@ class Versions:
             **values,
         )
 
-    def _intact_before(self, model: ModelName) -> tuple[Version, Artifact] | None:
-        """Return the nearest version that served before and can be loaded."""
+    def _intact_before(
+        self, model: ModelName, *, as_of: datetime | None = None
+    ) -> tuple[Version, Artifact] | None:
+        """Return the nearest version that served before (now, or at `as_of`) and can be loaded."""
         there = {version.number: version for version in self.list(model)}
-        for number in served_before(self.ledger(model)):
+        for number in served_before(_until(self.ledger(model), as_of)):
             if number not in there:
                 continue
             try:
@@ -413,8 +447,7 @@ class Versions:
     ) -> Serving:
         kind, reason = ChangeKind.FALLBACK, f"artifact damaged: {damage.problem}"
         moved = self._move(kind, champion, version, BY_CHATLIFT, reason, now, version.metrics)
-        warning = f"{damage} Version {version.number}, which served before, answers instead."
-        return Serving(version=moved, artifact=artifact, warning=warning)
+        return Serving(version=moved, artifact=artifact, warning=_instead(damage, moved))
 
     def _move(
         self,
@@ -460,6 +493,14 @@ class Versions:
             connection.execute(delete(VERSIONS).where(VERSIONS.c.version_id.in_(ids)))
         for version in versions:
             shutil.rmtree(version.folder, ignore_errors=True)
+
+
+def _until(entries: tuple[LedgerEntry, ...], as_of: datetime | None) -> tuple[LedgerEntry, ...]:
+    return tuple(entry for entry in entries if as_of is None or entry.changed_at <= as_of)
+
+
+def _instead(damage: DamagedArtifact, version: Version) -> str:
+    return f"{damage} Version {version.number}, which served before, answers instead."
 
 
 def _is(version: Version, wanted: str) -> bool:

@@ -1,27 +1,27 @@
 """Predict: answers about entities as of an instant, by the version that served then.
 
 Time is the data's, not the clock's: without `as_of` the answers hold for the last instant that
-the account's sources have seen. For an earlier instant the version that was champion then
-answers; where it was not champion yet, or is named, the report says "in hindsight".
+the account's sources have seen, and about a contact of a source that ended before, for its own
+source's last instant. For an earlier instant the version that was champion then answers; where it
+was not champion yet, or is named, the report says "in hindsight".
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import polars as pl
 
 from chatlift.errors import InvalidInput, NotFound, NotReady
 from chatlift.history import History
-from chatlift.learn.scoring import Answer, AnswerState
+from chatlift.learn.scoring import Answer, AnswerState, Scorer
 from chatlift.learn.specs.base import ModelSpec
 from chatlift.learn.specs.directory import SPECS
-from chatlift.learn.specs.observing import observed_through
-from chatlift.registry.artifacts import Artifact
+from chatlift.learn.specs.observing import ends_of_contacts, observed_through
 from chatlift.registry.serving import history_of, scorer_of
-from chatlift.registry.versions import Version
+from chatlift.registry.versions import NoChampion, Serving
 from chatlift.registry.workspace import Workspace
 from chatlift.vocabulary import ModelName
 
@@ -31,6 +31,8 @@ UNSCORABLE: Mapping[ModelName, str] = {
     ModelName.ENGAGEMENT: "it has opted out, or was not created yet",
 }
 """Why an entity that exists has no score."""
+NOTABLE = timedelta(days=1)
+"""A source that ended at least so long before the rest is named."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +74,10 @@ class PredictReport:
     warnings: tuple[str, ...] = ()
     not_scored: Mapping[str, str] = field(default_factory=dict)
     """Asked-for ids without an answer, with the reason."""
+    unknown_ids: tuple[str, ...] = ()
+    """Of these, the ids that nobody has."""
+    ended_before: Mapping[str, datetime] = field(default_factory=dict)
+    """Sources that ended a day or more before `as_of`: their contacts are answered as of then."""
 
     @property
     def has_high(self) -> bool:
@@ -98,25 +104,28 @@ def predict(workspace: Workspace, request: PredictRequest, *, now: datetime) -> 
         )
     asked = _asked(request.as_of, now) or now
     as_of = min(asked, through)
-    version, artifact, warnings, in_hindsight = _version(workspace, request, as_of, now)
-    scorer = scorer_of(workspace, artifact)
+    serving, in_hindsight = _serving(workspace, request, as_of, now)
+    scorer = scorer_of(workspace, serving.artifact)
     ids = _entity_ids(history, scorer.spec, request.external_ids)
     wanted = None if not request.external_ids else list(ids.values())
-    answers = scorer.answers(history, as_of, entity_ids=wanted)
+    ends = ends_of_contacts(history, as_of)
+    answers = _answers(scorer, history, ends, wanted)
     ranked = sorted(answers, key=lambda answer: (-answer.probability, answer.entity_id))
     predictions = _named(history, scorer.spec, ranked)
     scored = [p for p in predictions if p.answer.state is AnswerState.SCORED]
     past = [p for p in predictions if p.answer.state is AnswerState.PAST_HORIZON]
     return PredictReport(
         model=request.model,
-        version_number=version.number,
+        version_number=serving.version.number,
         as_of=as_of,
         predictions=tuple(scored[: request.top]),
         past_horizon=tuple(past),
         in_hindsight=in_hindsight,
         is_stale=(asked - through).days >= 1,
-        warnings=warnings,
+        warnings=(serving.warning,) if serving.warning else (),
         not_scored=_without_answer(request.external_ids, predictions, scorer.spec, ids),
+        unknown_ids=tuple(name for name in request.external_ids if name not in ids),
+        ended_before=_ended_before(ends, as_of),
     )
 
 
@@ -129,21 +138,46 @@ def _asked(as_of: datetime | None, now: datetime) -> datetime | None:
     return as_of
 
 
-def _version(
+def _serving(
     workspace: Workspace, request: PredictRequest, as_of: datetime, now: datetime
-) -> tuple[Version, Artifact, tuple[str, ...], bool]:
-    """Return who answers, warnings, and whether it knows more than `as_of` allows."""
+) -> tuple[Serving, bool]:
+    """Return who answers, and whether it knows more than was known then."""
     versions = workspace.versions
     if request.version is not None:
         named = versions.get(request.model, request.version)
-        return named, versions.load(named), (), named.created_at > as_of
-    if request.as_of is not None:
-        then = versions.champion(request.model, as_of=request.as_of)
-        if then is not None:
-            return then, versions.load(then), (), False
-    served = versions.load_serving(request.model, now=now)
-    warnings = (served.warning,) if served.warning else ()
-    return served.version, served.artifact, warnings, request.as_of is not None
+        serving = Serving(version=named, artifact=versions.load(named), warning=None)
+        return serving, named.created_at > as_of
+    if request.as_of is None:
+        return versions.load_serving(request.model, now=now), False
+    try:
+        then = versions.load_served_at(request.model, request.as_of, now=now)
+    except NoChampion:
+        return versions.load_serving(request.model, now=now), True
+    return then, then.version.created_at > request.as_of
+
+
+def _answers(
+    scorer: Scorer, history: History, ends: pl.DataFrame, wanted: Sequence[int] | None
+) -> list[Answer]:
+    """Answer for each entity as of its own source's end; `wanted` None: for all."""
+    instants = ends.get_column("end").unique().sort().to_list()
+    if len(instants) == 1:
+        return scorer.answers(history, instants[0], entity_ids=wanted)
+    frame, column = _entities(history, scorer.spec)
+    placed = frame.select("contact_id", entity_id=column).join(ends, on="contact_id")
+    if wanted is not None:
+        placed = placed.filter(pl.col("entity_id").is_in(wanted))
+    return [
+        answer
+        for (instant,), group in placed.group_by("end", maintain_order=True)
+        for answer in scorer.answers(history, instant, entity_ids=group["entity_id"].to_list())
+    ]
+
+
+def _ended_before(ends: pl.DataFrame, as_of: datetime) -> dict[str, datetime]:
+    """Return the sources that ended notably earlier, with their ends."""
+    early = ends.select("source", "end").unique().filter(pl.col("end") <= as_of - NOTABLE)
+    return dict(early.sort("source").iter_rows())
 
 
 def _entity_ids(history: History, spec: ModelSpec, asked: Sequence[str]) -> dict[str, int]:

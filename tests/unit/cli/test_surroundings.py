@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chatlift.cli.progress import CREATED
-from chatlift.cli.surroundings import clock, default_home, desk, has_colour, is_live
+from chatlift.cli.surroundings import announced, clock, default_home, desk, has_colour, is_live
 from chatlift.vocabulary import Progress
 
 
@@ -54,6 +54,15 @@ def test_json_leaves_stdout_to_the_document(
     told = capsys.readouterr()
     assert (told.out, told.err) == ("", "")
     assert "Model Performance" in (tmp_path / "log.txt").read_text(encoding="utf-8")
+
+
+def test_a_heading_waits_for_the_first_step(capsys: pytest.CaptureFixture[str]) -> None:
+    with desk(quiet=True) as at:
+        report = announced(at, ["CHATLIFT TRAINING PIPELINE"])
+        assert capsys.readouterr().out == ""
+        for _ in range(2):
+            report(Progress(phase="history", fraction=0.0))
+    assert capsys.readouterr().out == "CHATLIFT TRAINING PIPELINE\n"
 
 
 def test_the_clock_is_in_utc() -> None:

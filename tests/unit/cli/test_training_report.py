@@ -4,7 +4,7 @@ from tests.unit.cli.samples import evaluation, failed, figures, not_ready, outco
 
 from chatlift.cli.json_text import json_text
 from chatlift.cli.training_report import error_lines, model_report, opening, summary, to_json
-from chatlift.vocabulary import Verdict
+from chatlift.vocabulary import ModelName, Verdict
 from chatlift.workflows.train import TrainRequest
 
 
@@ -38,6 +38,14 @@ def test_only_hyperparameters_that_were_set_are_told() -> None:
 def test_an_interval_is_told_with_its_figure() -> None:
     told = "\n".join(model_report(outcome(evaluation=evaluation())))
     assert "R2 Score                   0.900 (95 % interval 0.800 to 1.000)" in told
+
+
+def test_a_figure_is_told_once() -> None:
+    judged = evaluation() | {"targets": [], "ceiling": None}
+    told = model_report(outcome(model=ModelName.CHURN, evaluation=judged))
+    named = [line[2:26].strip() for line in told if "% interval" in line]
+    assert {"Accuracy", "F1 Score", "ROC AUC"} <= set(named)
+    assert len(named) == len(set(named))
 
 
 def test_data_without_a_truth_has_no_ceiling() -> None:

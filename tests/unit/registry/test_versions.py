@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from chatlift.errors import ChatliftError, Conflict, InvalidInput, NotFound, NotReady
 from chatlift.registry.artifacts import DamagedArtifact
 from chatlift.registry.runs import RunLost, Runs
-from chatlift.registry.versions import EVALUATION_PREDICTIONS, Version, Versions
+from chatlift.registry.versions import EVALUATION_PREDICTIONS, NoChampion, Version, Versions
 from chatlift.store.accounts import ensure_account
 from chatlift.store.database import Database
 from chatlift.vocabulary import ModelName, RunStatus, Verdict
@@ -88,7 +89,7 @@ def test_rollback_restores_the_previous_champion(shop: Shop) -> None:
     back = shop.versions.rollback(LEADS, by="me", reason="worse", now=shop.tick())
     assert (back.number, back.is_champion) == (1, True)
     assert [e.to_number for e in shop.versions.ledger(LEADS)] == [1, 2, 1]
-    with pytest.raises(NotFound):
+    with pytest.raises(Conflict, match="no version of lead_scoring to roll back to"):
         shop.versions.rollback(LEADS, by="me", reason="", now=shop.tick())
 
 
@@ -103,6 +104,35 @@ def test_a_damaged_champion_falls_back_to_the_version_before(shop: Shop) -> None
     damage(served.version)
     with pytest.raises(DamagedArtifact):
         shop.versions.load_serving(LEADS, now=shop.tick())
+
+
+def test_a_damaged_champion_of_then_is_replaced_by_the_one_before_it(shop: Shop) -> None:
+    for _ in range(3):
+        shop.train()
+    first, second, third = (shop.versions.get(LEADS, number) for number in (1, 2, 3))
+    served_at = {e.to_number: e.changed_at for e in shop.versions.ledger(LEADS)}
+    damage(second)
+    then = shop.versions.load_served_at(LEADS, served_at[2], now=shop.tick())
+    assert then.version.number == 1
+    assert then.warning is not None
+    assert "Version 1, which served before, answers instead" in then.warning
+    assert shop.champion() == 3, "the past is answered without a change of the present"
+    damage(third)
+    assert shop.versions.load_served_at(LEADS, served_at[3], now=shop.tick()).version == (
+        replace(first, is_champion=True)
+    )
+    damage(first)
+    with pytest.raises(DamagedArtifact):
+        shop.versions.load_served_at(LEADS, served_at[2], now=shop.tick())
+    with pytest.raises(NoChampion):
+        shop.versions.load_served_at(LEADS, NOW, now=shop.tick())
+
+
+def test_deleting_where_there_is_nothing_is_told(shop: Shop) -> None:
+    with pytest.raises(NotFound, match="no versions of lead_scoring to delete"):
+        shop.versions.delete_model(LEADS, by="me", now=shop.tick())
+    with pytest.raises(NotFound):
+        shop.versions.delete(LEADS, 1, by="me", now=shop.tick())
 
 
 def test_rollback_works_when_the_newest_is_damaged(shop: Shop) -> None:

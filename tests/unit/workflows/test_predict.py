@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from tests.businesses import account_of
+from tests.businesses import SOURCE, account_of, records_of
 from tests.histories import at, history
 from tests.unit.workflows.conftest import DAYS, TRAINED
 
@@ -144,11 +144,47 @@ def test_ids_without_an_answer_are_named_with_the_reason(trained: Workspace) -> 
         "l1": "it is closed, or was not created yet",
         "nobody": "no lead has this id",
     }
+    assert report.unknown_ids == ("nobody",)
 
 
 def test_ids_that_nobody_has_are_an_error_that_says_where_to_look(trained: Workspace) -> None:
     with pytest.raises(NotFound, match=r"No lead has the id 'nobody'.*--all"):
         asked(trained, external_ids=("nobody",))
+
+
+def test_a_damaged_version_of_then_gives_way_to_the_one_before_with_a_warning(
+    trained: Workspace,
+) -> None:
+    second = trained.versions.get(LEADS, 2)
+    (second.folder / "lead_scoring_model.ubj").write_bytes(b"{L changed")
+    report = asked(trained, as_of=at(95))
+    assert (report.version_number, report.in_hindsight) == (1, False)
+    assert "Version 1, which served before, answers instead" in report.warnings[0]
+
+
+@pytest.mark.parametrize("model", TRAINED)
+def test_a_second_source_changes_no_answer_about_the_first(
+    trained: Workspace, model: ModelName
+) -> None:
+    """The first source ended on day 100; that the second went on says nothing about it."""
+    before = asked(trained, model=model)
+    later = history(
+        contacts=[(901, 120)],
+        messages=[(901, "in", day, "hello") for day in (121, 140, 158)],
+        leads=[(901, 901, 150, "open", None)],
+        through=160,
+    )
+    trained.crm.write(records_of(later), source="later")
+    trained.crm.write_observation("later", observed_from=at(0), observed_through=at(160))
+    report = predict(trained, PredictRequest(model=model), now=at(160))
+    told = {p.external_id: p for p in (*report.predictions, *report.past_horizon)}
+    new = {"lead_scoring": "l901", "engagement": "c901"}[model]
+    assert told.pop(new).answer.as_of == at(160)
+    assert told == {p.external_id: p for p in (*before.predictions, *before.past_horizon)}
+    assert report.ended_before == {SOURCE: at(100)}
+    assert not report.is_stale
+    alone = predict(trained, PredictRequest(model=model, external_ids=(new,)), now=at(160))
+    assert [p.external_id for p in alone.predictions] == [new]
 
 
 def test_without_data_or_a_version_nothing_is_made_up(tmp_path: Path) -> None:

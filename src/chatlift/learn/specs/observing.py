@@ -11,6 +11,7 @@ from datetime import datetime
 import polars as pl
 
 from chatlift.history import History
+from chatlift.records import INSTANT
 
 
 def with_observation(rows: pl.DataFrame, history: History) -> pl.DataFrame:
@@ -48,6 +49,20 @@ def is_observed(rows: pl.DataFrame, history: History, *, start: str, end: str) -
     )
     rows_touched = pl.int_range(rows.height, eager=True).is_in(touched.implode())
     return mature & ~rows_touched
+
+
+def ends_of_contacts(history: History, as_of: datetime) -> pl.DataFrame:
+    """Return until when each contact can be spoken of: `as_of`, or its source's end before it.
+
+    Returns
+    -------
+    pl.DataFrame
+        One row per contact: `contact_id`, `source`, `end`. A source without an observation ends at
+        `as_of`.
+    """
+    seen = with_observation(history.contacts.select("contact_id"), history)
+    end = pl.min_horizontal("observed_through", pl.lit(as_of, dtype=INSTANT))
+    return seen.select("contact_id", "source", end=end)
 
 
 def observed_through(history: History) -> datetime | None:
