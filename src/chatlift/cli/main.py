@@ -64,6 +64,10 @@ class Commands(LazyGroup):
                 module="chatlift.cli.models",
                 help="List, compare, promote, roll back or delete versions.",
             ),
+            "forget": Door(
+                module="chatlift.cli.forget",
+                help="Remove one contact everywhere, for good.",
+            ),
             "runs": Door(
                 module="chatlift.cli.runs",
                 help="List the trainings, or show how one went.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import polars as pl
@@ -18,7 +19,9 @@ def save_truth(folder: Path, truth: Truth) -> None:
     """Write the truth into `folder`, made where missing, in place of what was there."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in FRAMES:
-        getattr(truth, name).write_parquet(folder / f"{name}.parquet")
+        partial = folder / f"{name}.partial"
+        getattr(truth, name).write_parquet(partial)
+        partial.replace(folder / f"{name}.parquet")
 
 
 def load_truth(folder: Path) -> Truth | None:
@@ -27,6 +30,23 @@ def load_truth(folder: Path) -> Truth | None:
     if not all(path.is_file() for path in paths.values()):
         return None
     return Truth(**{name: pl.read_parquet(path) for name, path in paths.items()})
+
+
+def drop_from_truth(folder: Path, external_ids: Collection[str]) -> int:
+    """Rewrite the files without these contacts and leads; return how many rows went."""
+    truth = load_truth(folder)
+    if truth is None:
+        return 0
+    kept = Truth(**{name: _without(getattr(truth, name), external_ids) for name in FRAMES})
+    dropped: int = sum(getattr(truth, name).height - getattr(kept, name).height for name in FRAMES)
+    if dropped:
+        save_truth(folder, kept)
+    return dropped
+
+
+def _without(rows: pl.DataFrame, external_ids: Collection[str]) -> pl.DataFrame:
+    ids = [name for name in rows.columns if name.endswith("external_id")]
+    return rows.filter(~pl.any_horizontal(pl.col(ids).is_in(list(external_ids))))
 
 
 def truth_by_entity(truth: Truth, model: ModelName, history: History) -> pl.DataFrame:

@@ -23,6 +23,7 @@ SCHEMA_REVISION = "0003"
 
 BUSY_TIMEOUT_SECONDS = 30
 WRITES = "chatlift_writes"
+MAINTAINS = "chatlift_maintains"
 ONE_STATE = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 """How a PostgreSQL reader sees one state throughout; SQLite readers always do."""
 PRAGMAS = (
@@ -40,6 +41,9 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._writers = engine.execution_options(**{WRITES: True})
+        self._maintainers = engine.execution_options(**{MAINTAINS: True})
+        if not self.is_sqlite:
+            self._maintainers = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._readers = engine if self.is_sqlite else engine.execution_options(**ONE_STATE)
 
     @classmethod
@@ -108,6 +112,12 @@ class Database:
                 ) from error
             with transaction:
                 yield connection
+
+    @contextmanager
+    def maintain(self) -> Iterator[Connection]:
+        """Give a connection without a transaction, for upkeep that allows of none (VACUUM)."""
+        with self._maintainers.connect() as connection:
+            yield connection
 
     def close(self) -> None:
         """Close all connections; the object cannot be used afterwards."""
@@ -183,7 +193,10 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get(WRITES, False)
+    options = connection.get_execution_options()
+    if options.get(MAINTAINS, False):
+        return
+    writes = options.get(WRITES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 

@@ -1,0 +1,72 @@
+"""`chatlift forget`: one contact, everywhere, for good."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from chatlift.cli import options
+from chatlift.cli.json_text import json_text
+from chatlift.cli.lazy import new_app
+from chatlift.cli.surroundings import desk, workspace
+from chatlift.store.forgetting import KnownContact
+from chatlift.workflows.forget import ForgetReceipt, contacts_to_forget, forget
+
+app = new_app()
+
+Contact = Annotated[
+    str, typer.Argument(metavar="CONTACT", help="Id that its source uses, or phone number.")
+]
+OfSource = Annotated[
+    str | None, typer.Option("--source", help="Which source's id it is, where several use it.")
+]
+
+
+@app.command(name="forget")
+def forget_contact(
+    contact: Contact,
+    source: OfSource = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Remove a contact everywhere and keep it from coming back; there is no way back.
+
+    If it is cut off, run it again: it goes on. Example: chatlift forget +34600111222
+    """
+    with desk(quiet=as_json, as_json=as_json) as at, workspace() as opened:
+        found = contacts_to_forget(opened.crm, contact, source=source)
+        if found and not yes:
+            typer.confirm(question(found), abort=True, err=True)
+        receipt = forget(opened, found, clock=at.clock, report=at.report)
+        at.console.say(receipt_lines(receipt))
+        if as_json:
+            sys.stdout.write(json_text(asdict(receipt)) + "\n")
+    if not receipt.is_compact:
+        raise typer.Exit(1)
+
+
+def question(found: Sequence[KnownContact]) -> str:
+    """Return what a person has to say yes to."""
+    told = ", ".join(f"{contact.external_id} of {contact.source}" for contact in found)
+    return f"Forget {told}, with all messages, leads and predictions? This cannot be undone."
+
+
+def receipt_lines(receipt: ForgetReceipt) -> list[str]:
+    """Return what went from where, and what to train again."""
+    gone = {place: count for place, count in receipt.counts.items() if count}
+    lines = [f"  {place.replace('_', ' ')}: {count:,}" for place, count in gone.items()]
+    lines = ["Forgotten:", *lines] if lines else ["Nothing was left of it."]
+    for version in receipt.versions:
+        lines.append(f"{version.model} v{version.number} was trained on it, and is marked so.")
+    if receipt.versions:
+        lines.append("Train again to be free of what they learned from it: chatlift train")
+    if not receipt.is_compact:
+        lines.append(
+            "Warning: another process is at work on the database, so its files may still hold "
+            "deleted bytes. Run the same command again when it has ended."
+        )
+    return lines

@@ -1,0 +1,410 @@
+"""Forgetting: whom it is about, and how all of it leaves the database, a step at a time.
+
+Each step is a short transaction that may be cut off after it: what is left is found again and
+goes on, and the receipt counts all steps together. The contact itself goes last, because
+everything else is found by way of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Table,
+    delete,
+    distinct,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.exc import OperationalError
+
+from chatlift.store.base import Base
+from chatlift.store.bulk import among, table_of
+from chatlift.store.crm import Crm
+from chatlift.store.database import Database
+from chatlift.store.identity import Identity
+from chatlift.store.registry_tables import (
+    ChampionLedgerRow,
+    EvaluationPredictionRow,
+    PredictionRow,
+    RetrainingMarkRow,
+    TrainingRunRow,
+    VersionRow,
+)
+from chatlift.store.tables import (
+    ContactRow,
+    ConversationRow,
+    FactRow,
+    ForgettingRow,
+    ImportBatchRow,
+    LeadRow,
+    MessageRow,
+    RejectionRow,
+)
+from chatlift.store.tombstones import Named, phone_digits
+from chatlift.vocabulary import SIMULATED, FactSubject
+
+CONTACTS, LEADS, MESSAGES = table_of(ContactRow), table_of(LeadRow), table_of(MessageRow)
+CONVERSATIONS, FACTS = table_of(ConversationRow), table_of(FactRow)
+PREDICTIONS, EVALUATIONS = table_of(PredictionRow), table_of(EvaluationPredictionRow)
+BATCHES, REJECTED = table_of(ImportBatchRow), table_of(RejectionRow)
+FORGETTINGS, MARKS = table_of(ForgettingRow), table_of(RetrainingMarkRow)
+VERSIONS = table_of(VersionRow)
+
+CHUNK_MESSAGES = 5_000
+"""Messages deleted in one transaction, so that it lasts below a second."""
+MASKED_COLUMNS: tuple[tuple[type[Base], tuple[str, ...]], ...] = (
+    (ImportBatchRow, ("summary", "mapping", "progress")),
+    (ChampionLedgerRow, ("reason", "decided_by")),
+    (TrainingRunRow, ("message", "error", "request")),
+)
+"""Where a text that is not the contact's own may name it, such as the file name of a chat."""
+VACUUMED = (CONTACTS, CONVERSATIONS, MESSAGES, LEADS, FACTS, PREDICTIONS, EVALUATIONS, REJECTED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownContact:
+    """One contact of one source, as the database knows it."""
+
+    contact_id: int
+    source: str
+    external_id: str
+    name: str | None
+    phone: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedVersion:
+    """A version that was trained on somebody."""
+
+    model: str
+    number: int
+    contact_count: int
+    """How many contacts of the forgetting it was trained on: one person may be several."""
+
+
+def find_contacts(crm: Crm, wanted: str, *, source: str | None = None) -> tuple[KnownContact, ...]:
+    """Return the contacts with this id or phone, of one source or of all."""
+    found = [contact for contact in _contacts(crm) if source in (None, contact.source)]
+    by_id = [contact for contact in found if contact.external_id == wanted]
+    digits = phone_digits(wanted)
+    by_phone = [c for c in found if digits and phone_digits(c.phone) == digits]
+    return tuple(by_id or by_phone)
+
+
+def same_person(crm: Crm, named: Sequence[KnownContact]) -> tuple[KnownContact, ...]:
+    """Return these contacts and all others, of any source, that share a phone with them."""
+    phones = {phone_digits(contact.phone) for contact in named} - {None}
+    ids = {contact.contact_id for contact in named}
+    return tuple(
+        contact
+        for contact in _contacts(crm)
+        if contact.contact_id in ids or phone_digits(contact.phone) in phones
+    )
+
+
+def _contacts(crm: Crm) -> tuple[KnownContact, ...]:
+    names = list(KnownContact.__dataclass_fields__)
+    statement = select(*(CONTACTS.c[name] for name in names)).where(
+        CONTACTS.c.account_id == crm.account_id
+    )
+    with crm.database.read() as connection:
+        rows = connection.execute(statement.order_by(CONTACTS.c.contact_id)).all()
+    return tuple(KnownContact(**row._mapping) for row in rows)
+
+
+class Forgetting:
+    """One forgetting under way; every method may be cut off and called again."""
+
+    def __init__(self, crm: Crm, contacts: Sequence[KnownContact]) -> None:
+        self._crm = crm
+        self._contacts = tuple(contacts)
+        self._ids = [contact.contact_id for contact in contacts]
+        self._forgetting_id = 0
+
+    def begin(self, *, now: datetime) -> tuple[TrainedVersion, ...]:
+        """Leave the tombstones, mark the versions trained on the contacts, open the receipt.
+
+        From here on nothing new of the contacts comes in.
+        """
+        with self._crm.database.write() as connection:
+            self._forgetting_id = self._receipt(connection, now)
+            left = self._leave_all(connection, now)
+            _count(connection, self._forgetting_id, {"tombstones": left})
+            self._mark(connection)
+            return self._marked(connection)
+
+    def identity(self) -> Identity:
+        """Return all by which the contacts are known."""
+        ids = {contact.external_id for contact in self._contacts}
+        with self._crm.database.read() as connection:
+            for table in (LEADS, CONVERSATIONS):
+                mine = select(table.c.external_id).where(self._is_mine(connection, table))
+                ids.update(connection.scalars(mine))
+        return Identity(
+            ids=frozenset(ids),
+            phones=frozenset(contact.phone for contact in self._contacts if contact.phone),
+            names=frozenset(contact.name for contact in self._contacts if contact.name),
+        )
+
+    def delete_rejected(self, identity: Identity) -> int:
+        """Delete the refused rows that name the contacts; return how many."""
+        with self._crm.database.read() as connection:
+            rows = connection.execute(
+                select(*REJECTED.c).join(BATCHES).where(BATCHES.c.account_id == self._account)
+            )
+            ids = [r.rejected_row_id for r in rows if identity.is_named_in(_told(r._mapping))]
+        with self._crm.database.write() as connection:
+            messages = select(MESSAGES.c.external_id).where(self._is_mine(connection, MESSAGES))
+            batches = select(BATCHES.c.batch_id).where(BATCHES.c.account_id == self._account)
+            named = among(connection, REJECTED.c.rejected_row_id, ids)
+            about_message = REJECTED.c.value.in_(messages) & REJECTED.c.batch_id.in_(batches)
+            return self._delete(connection, "rejected_rows", REJECTED, or_(named, about_message))
+
+    def mask_texts(self, identity: Identity) -> None:
+        """Mask what names the contacts in texts that are not their own, such as file names."""
+        for row_class, columns in MASKED_COLUMNS:
+            table = table_of(row_class)
+            with self._crm.database.write() as connection:
+                count = _mask(connection, table, columns, identity, self._account)
+                _count(connection, self._forgetting_id, {table.name: count})
+
+    def delete_messages(self, *, now: datetime) -> int:
+        """Delete some messages with what is known of them; return how many, 0 at the end."""
+        with self._crm.database.write() as connection:
+            some = (
+                select(MESSAGES.c.message_id, MESSAGES.c.source, MESSAGES.c.external_id)
+                .where(self._is_mine(connection, MESSAGES))
+                .limit(CHUNK_MESSAGES)
+            )
+            rows = connection.execute(some).all()
+            ids = [row.message_id for row in rows]
+            for source in {row.source for row in rows}:
+                named = [("message", row.external_id) for row in rows if row.source == source]
+                self._leave(connection, source, named, now)
+            self._delete_facts(connection, FactSubject.MESSAGE, ids)
+            chosen = among(connection, MESSAGES.c.message_id, ids)
+            return self._delete(connection, "messages", MESSAGES, chosen)
+
+    def delete_contacts(self) -> None:
+        """Delete the contacts and all that is left of them, in one transaction."""
+        with self._crm.database.write() as connection:
+            # Held until the end, so that no import adds anything in between.
+            connection.execute(
+                select(CONTACTS.c.contact_id)
+                .where(self._is_mine(connection, CONTACTS))
+                .with_for_update()
+            )
+            late = list(
+                connection.scalars(
+                    select(MESSAGES.c.message_id).where(self._is_mine(connection, MESSAGES))
+                )
+            )
+            self._delete_facts(connection, FactSubject.MESSAGE, late)
+            leads = list(
+                connection.scalars(select(LEADS.c.lead_id).where(self._is_mine(connection, LEADS)))
+            )
+            self._delete_facts(connection, FactSubject.LEAD, leads)
+            self._delete_facts(connection, FactSubject.CONTACT, self._ids)
+            self._unlink_evaluations(connection)
+            for table in (PREDICTIONS, MESSAGES, LEADS, CONVERSATIONS, CONTACTS):
+                mine = self._is_mine(connection, table)
+                self._delete(connection, table.name, table, mine)
+            done = update(FORGETTINGS).where(FORGETTINGS.c.forgetting_id == self._forgetting_id)
+            connection.execute(done.values(contact_ids=[]))
+
+    def count(self, counts: Mapping[str, int]) -> None:
+        """Add numbers to the receipt, of places outside the database."""
+        with self._crm.database.write() as connection:
+            _count(connection, self._forgetting_id, counts)
+
+    @property
+    def _account(self) -> int:
+        return self._crm.account_id
+
+    def _is_mine(self, connection: Connection, table: Table) -> ColumnElement[bool]:
+        return among(connection, table.c.contact_id, self._ids)
+
+    def _receipt(self, connection: Connection, now: datetime) -> int:
+        """Return the receipt that was begun for these contacts, or a new one."""
+        mine = set(self._ids)
+        for row in _open(connection, self._account):
+            if mine & set(row.contact_ids):
+                return int(row.forgetting_id)
+        new = insert(FORGETTINGS).values(
+            account_id=self._account, begun_at=now, contact_ids=self._ids, counts={}
+        )
+        return int(connection.execute(new.returning(FORGETTINGS.c.forgetting_id)).scalar_one())
+
+    def _leave_all(self, connection: Connection, now: datetime) -> int:
+        left = 0
+        for contact in self._contacts:
+            digits = phone_digits(contact.phone)
+            named = [("contact", contact.external_id)]
+            named += [("phone", digits)] if digits else []
+            left += self._leave(connection, contact.source, named, now)
+        for kind, table in (("lead", LEADS), ("conversation", CONVERSATIONS)):
+            rows = connection.execute(
+                select(table.c.source, table.c.external_id).where(self._is_mine(connection, table))
+            )
+            for source, external_id in rows.all():
+                left += self._leave(connection, source, [(kind, external_id)], now)
+        return left
+
+    def _leave(
+        self, connection: Connection, source: str, named: Sequence[Named], now: datetime
+    ) -> int:
+        # A made-up person has nothing to be kept out of.
+        if source == SIMULATED:
+            return 0
+        return self._crm.tombstones(connection, source).leave(named, now=now)
+
+    def _mark(self, connection: Connection) -> None:
+        trained = (
+            select(EVALUATIONS.c.version_id, func.count(distinct(EVALUATIONS.c.contact_id)))
+            .where(self._is_mine(connection, EVALUATIONS))
+            .group_by(EVALUATIONS.c.version_id)
+        )
+        known = select(MARKS.c.version_id).where(MARKS.c.forgetting_id == self._forgetting_id)
+        marked = set(connection.scalars(known))
+        for version_id, count in connection.execute(trained).all():
+            if version_id not in marked:
+                values = {"version_id": version_id, "forgetting_id": self._forgetting_id}
+                connection.execute(insert(MARKS).values(values | {"contact_count": count}))
+
+    def _marked(self, connection: Connection) -> tuple[TrainedVersion, ...]:
+        statement = (
+            select(VERSIONS.c.model, VERSIONS.c.number, MARKS.c.contact_count)
+            .join(MARKS, MARKS.c.version_id == VERSIONS.c.version_id)
+            .where(MARKS.c.forgetting_id == self._forgetting_id)
+            .order_by(VERSIONS.c.model, VERSIONS.c.number)
+        )
+        return tuple(TrainedVersion(**row._mapping) for row in connection.execute(statement))
+
+    def _delete_facts(
+        self, connection: Connection, subject: FactSubject, ids: Sequence[int]
+    ) -> None:
+        chosen = (
+            (FACTS.c.account_id == self._account)
+            & (FACTS.c.subject == subject)
+            & among(connection, FACTS.c.subject_id, ids)
+        )
+        self._delete(connection, "facts", FACTS, chosen)
+
+    def _unlink_evaluations(self, connection: Connection) -> None:
+        unlinked = update(EVALUATIONS).where(self._is_mine(connection, EVALUATIONS))
+        count = connection.execute(unlinked.values(contact_id=None, entity_id=None)).rowcount
+        _count(connection, self._forgetting_id, {"evaluation_predictions": count})
+
+    def _delete(
+        self, connection: Connection, place: str, table: Table, chosen: ColumnElement[bool]
+    ) -> int:
+        count = connection.execute(delete(table).where(chosen)).rowcount
+        _count(connection, self._forgetting_id, {place: count})
+        return count
+
+
+def was_forgotten(crm: Crm, wanted: str, *, source: str | None = None) -> bool:
+    """Tell whether a tombstone stands for this id (in that source, or any) or phone."""
+    sources = [source] if source else list(crm.sources())
+    digits = phone_digits(wanted)
+    with crm.database.read() as connection:
+        here = [crm.tombstones(connection, name) for name in sources or [""]]
+        by_phone = bool(digits) and here[0].has("phone", str(digits))
+        return by_phone or any(tombstones.has("contact", wanted) for tombstones in here)
+
+
+def open_receipts(crm: Crm) -> tuple[int, ...]:
+    """Return the forgettings that were begun and are not complete."""
+    with crm.database.read() as connection:
+        return tuple(row.forgetting_id for row in _open(connection, crm.account_id))
+
+
+def complete(crm: Crm, *, now: datetime) -> Mapping[str, int]:
+    """Close the receipts whose contacts are gone; return the newest one's counts by place."""
+    with crm.database.write() as connection:
+        rows = [row for row in _open(connection, crm.account_id) if not row.contact_ids]
+        for row in rows:
+            closed = update(FORGETTINGS).where(FORGETTINGS.c.forgetting_id == row.forgetting_id)
+            connection.execute(closed.values(completed_at=now))
+    return dict(rows[-1].counts) if rows else {}
+
+
+def compact(database: Database) -> bool:
+    """Give freed space back, so that no byte of what was deleted is left in the database's files.
+
+    Returns
+    -------
+    bool
+        False if another process is at work on SQLite: its log could not be emptied yet.
+    """
+    if not database.is_sqlite:
+        return _vacuum_postgresql(database)
+    with database.maintain() as connection, suppress(OperationalError):
+        connection.exec_driver_sql("VACUUM")
+        busy, _, _ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+        return not busy
+    return False
+
+
+def _vacuum_postgresql(database: Database) -> bool:
+    with database.maintain() as connection:
+        for table in VACUUMED:
+            connection.execute(text(f"VACUUM {table.name}"))
+    return True
+
+
+def _open(connection: Connection, account_id: int) -> Sequence[Any]:
+    statement = (
+        select(*FORGETTINGS.c)
+        .where(FORGETTINGS.c.account_id == account_id, FORGETTINGS.c.completed_at.is_(None))
+        .order_by(FORGETTINGS.c.forgetting_id)
+    )
+    return connection.execute(statement).all()
+
+
+def _count(connection: Connection, forgetting_id: int, counts: Mapping[str, int]) -> None:
+    chosen = FORGETTINGS.c.forgetting_id == forgetting_id
+    known = connection.scalar(select(FORGETTINGS.c.counts).where(chosen).with_for_update()) or {}
+    added = {place: known.get(place, 0) + count for place, count in counts.items()}
+    connection.execute(update(FORGETTINGS).where(chosen).values(counts=known | added))
+
+
+def _mask(
+    connection: Connection,
+    table: Table,
+    columns: Sequence[str],
+    identity: Identity,
+    account_id: int,
+) -> int:
+    (key,) = table.primary_key.columns
+    masked = 0
+    rows = connection.execute(
+        select(key, *(table.c[name] for name in columns)).where(table.c.account_id == account_id)
+    )
+    for row in rows.all():
+        told = {name: row._mapping[name] for name in columns}
+        changed = {n: identity.masked(v) for n, v in told.items() if identity.is_named_in(v)}
+        if changed:
+            connection.execute(update(table).where(_same(key, row[0])).values(changed))
+            masked += 1
+    return masked
+
+
+def _same(key: Column[Any], value: int) -> ColumnElement[bool]:
+    return key == value
+
+
+def _told(row: Mapping[Any, Any]) -> list[Any]:
+    return [value for name, value in row.items() if not str(name).endswith(("_id", "_number"))]

@@ -1,0 +1,71 @@
+"""What names a person, and where it stands in a text: ids, phone numbers, names."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from chatlift.store.tombstones import phone_digits
+
+SHORTEST_IN_TEXT = 4
+"""Characters from which on an id or a name is looked for inside a text; a shorter one, such as
+`17`, would be found in every date, and counts only where it is all of a value or said to be an
+id."""
+MASK = "[forgotten]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """All by which one person is known."""
+
+    ids: frozenset[str] = frozenset()
+    """Ids of the contact, its conversations and its leads, as their sources give them."""
+    phones: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
+
+    def is_named_in(self, value: Any) -> bool:
+        """Tell whether a value, or any part of a nested one, names the person.
+
+        Examples
+        --------
+        >>> ana = Identity(ids=frozenset({"17"}), phones=frozenset({"+34600111222"}))
+        >>> ana.is_named_in("17"), ana.is_named_in("on 17 May"), ana.is_named_in("34 600 111 222")
+        (True, False, True)
+        """
+        if isinstance(value, dict):
+            return any(self.is_named_in(part) for pair in value.items() for part in pair)
+        if isinstance(value, list | tuple):
+            return any(map(self.is_named_in, value))
+        if not isinstance(value, str):
+            return False
+        return value.strip() in self.ids | self.names or bool(self._pattern.search(value))
+
+    def masked(self, value: Any) -> Any:
+        """Return the value with every text that names the person masked where it does."""
+        if isinstance(value, dict):
+            return {self.masked(key): self.masked(part) for key, part in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.masked(part) for part in value]
+        if not isinstance(value, str):
+            return value
+        return MASK if value.strip() in self.ids | self.names else self._pattern.sub(MASK, value)
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        told = sorted(self.ids | self.names, key=len, reverse=True)
+        words = [rf"(?<!\w){re.escape(word)}(?!\w)" for word in told if _is_long(word)]
+        short = [rf"(?<=\bID: ){re.escape(word)}(?!\w)" for word in told if not _is_long(word)]
+        digits = {phone_digits(phone) for phone in self.phones} - {None}
+        numbers = [_spelled(phone) for phone in sorted(map(str, digits))]
+        return re.compile("|".join([*words, *numbers, *short]) or r"(?!)", re.IGNORECASE)
+
+
+def _is_long(word: str) -> bool:
+    return len(word) >= SHORTEST_IN_TEXT
+
+
+def _spelled(digits: str) -> str:
+    """Return the pattern of a phone number however it is grouped."""
+    return r"(?<!\d)(?:\+|00)?" + r"[ ()./-]{0,3}".join(digits) + r"(?!\d)"

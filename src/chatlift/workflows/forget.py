@@ -1,0 +1,142 @@
+"""Forget: remove one contact everywhere, keep it from coming back, and say what went.
+
+It may be cut off at any point and run again with the same words: it goes on where it was. The
+contact's own rows go last, since all else is found by way of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from chatlift.errors import Conflict, NotFound
+from chatlift.registry.log_lines import remove_lines
+from chatlift.registry.runs import active_run_ids
+from chatlift.registry.workspace import Workspace
+from chatlift.simulate.truth_files import drop_from_truth
+from chatlift.store.crm import Crm
+from chatlift.store.forgetting import (
+    Forgetting,
+    KnownContact,
+    TrainedVersion,
+    compact,
+    complete,
+    find_contacts,
+    open_receipts,
+    same_person,
+    was_forgotten,
+)
+from chatlift.store.identity import Identity
+from chatlift.vocabulary import Progress, ReportProgress, no_progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForgetReceipt:
+    """What went from where; nothing in it tells who it was."""
+
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """Place to number of rows or lines that went from it, or were masked in it."""
+    versions: tuple[TrainedVersion, ...] = ()
+    """Versions that were trained on the contact, marked for retraining."""
+    is_compact: bool
+    """Whether the database's files hold no byte of it any more. False: another process was at
+    work; run the command again when it has ended."""
+
+
+def contacts_to_forget(
+    crm: Crm, wanted: str, *, source: str | None = None
+) -> tuple[KnownContact, ...]:
+    """Return the contacts that an id or phone stands for, in all sources that know the person.
+
+    Contacts with the same phone are one person. None are returned if the person was forgotten
+    before, and `forget` then only finishes what may be left.
+
+    Raises
+    ------
+    NotFound
+        If nobody is known, or was forgotten, by these words.
+    Conflict
+        If two sources use the id for contacts that do not share a phone.
+    """
+    named = find_contacts(crm, wanted, source=source)
+    is_known = named or was_forgotten(crm, wanted, source=source) or open_receipts(crm)
+    if not is_known:
+        where = f" in {source}" if source else ""
+        raise NotFound(
+            f"No contact has this id or phone{where}. Give the id that its source uses, or its "
+            "phone number with the country's code."
+        )
+    found = same_person(crm, named)
+    sources = [contact.source for contact in named]
+    if len(sources) > 1 and len(same_person(crm, named[:1])) < len(found):
+        raise Conflict(
+            f"{len(sources)} contacts have this id, in {', '.join(sorted(set(sources)))}. "
+            "Say which is meant with --source."
+        )
+    return found
+
+
+def forget(
+    workspace: Workspace,
+    contacts: Sequence[KnownContact],
+    *,
+    clock: Callable[[], datetime],
+    report: ReportProgress = no_progress,
+) -> ForgetReceipt:
+    """Forget these contacts; without any, finish what an earlier call left.
+
+    Parameters
+    ----------
+    contacts
+        As `contacts_to_forget` returns them.
+
+    Raises
+    ------
+    Conflict
+        If a training is under way: it has read the contacts and would name them afterwards.
+    """
+    _refuse_while_training(workspace, clock())
+    versions = _removed(workspace, contacts, clock, report) if contacts else ()
+    report(Progress(phase="compact", fraction=0.8, message="giving the space back"))
+    is_compact = compact(workspace.database)
+    counts = complete(workspace.crm, now=clock()) if is_compact else {}
+    return ForgetReceipt(counts=counts, versions=versions, is_compact=is_compact)
+
+
+def _refuse_while_training(workspace: Workspace, now: datetime) -> None:
+    workspace.runs.interrupt_stale(now)
+    with workspace.database.read() as connection:
+        if active_run_ids(connection, workspace.account.account_id):
+            raise Conflict(
+                "A training is under way and has read the contact already. Wait for it to end, "
+                "or stop it, and forget then."
+            )
+
+
+def _removed(
+    workspace: Workspace,
+    contacts: Sequence[KnownContact],
+    clock: Callable[[], datetime],
+    report: ReportProgress,
+) -> tuple[TrainedVersion, ...]:
+    forgetting = Forgetting(workspace.crm, contacts)
+    versions = forgetting.begin(now=clock())
+    identity = forgetting.identity()
+    report(Progress(phase="elsewhere", fraction=0.1, message="logs and refused rows"))
+    forgetting.count(_removed_from_files(workspace, identity))
+    forgetting.delete_rejected(identity)
+    forgetting.mask_texts(identity)
+    gone = 0
+    while count := forgetting.delete_messages(now=clock()):
+        gone += count
+        report(Progress(phase="messages", fraction=0.4, message=f"{gone:,} messages"))
+    forgetting.delete_contacts()
+    return versions
+
+
+def _removed_from_files(workspace: Workspace, identity: Identity) -> dict[str, int]:
+    return {
+        "log_lines": remove_lines(workspace.settings.home, identity.is_named_in),
+        "truth_rows": drop_from_truth(workspace.truth_folder, identity.ids),
+    }

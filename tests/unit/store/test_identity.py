@@ -1,0 +1,38 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatlift.store.identity import MASK, Identity
+
+ANA = Identity(
+    ids=frozenset({"crm-0042", "17"}),
+    phones=frozenset({"+34 600 111 222"}),
+    names=frozenset({"Ana Inventada"}),
+)
+
+
+def test_a_person_is_found_by_id_phone_or_name_in_any_spelling() -> None:
+    for told in ("chat with ana inventada.txt", "id crm-0042,", "0034-600-111-222", "(ID: 17)"):
+        assert ANA.is_named_in(f"so {told} it was"), told
+
+
+def test_others_are_left_alone() -> None:
+    for told in ("crm-00421", "346001112223", "on 17 May", "Anabel Inventada", ""):
+        assert not ANA.is_named_in(told), told
+        assert ANA.masked(told) == told
+
+
+def test_nested_values_are_masked_where_they_name_the_person_only() -> None:
+    told = {"messages": {"file_name": "Ana Inventada.txt", "read": 3}, "ids": ["17", "18"]}
+    assert ANA.is_named_in(told)
+    masked = ANA.masked(told)
+    assert masked == {"messages": {"file_name": f"{MASK}.txt", "read": 3}, "ids": [MASK, "18"]}
+
+
+def test_nobody_is_named_in_nothing() -> None:
+    assert not Identity().is_named_in("anything at all")
+
+
+@given(st.text(max_size=30), st.text(max_size=30))
+def test_what_was_masked_names_nobody(before: str, after: str) -> None:
+    told = f"{before} crm-0042 +34600111222 {after}"
+    assert not ANA.is_named_in(ANA.masked(told).replace(MASK, ""))
