@@ -97,5 +97,52 @@ def test_an_interval_covers_the_truth_about_19_times_in_20() -> None:
     assert inside >= 177
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.lists(
+        st.tuples(st.integers(0, 1), st.floats(0.01, 0.99), st.integers(1, 5)),
+        min_size=1,
+        max_size=40,
+    ),
+    repeats=st.integers(1, 2),
+    seed=st.integers(0, 3),
+)
+def test_every_interval_holds_its_own_value(
+    rows: list[tuple[int, float, int]], repeats: int, seed: int
+) -> None:
+    labels, chances, contacts = (np.array(part) for part in zip(*rows, strict=True))
+    told = [
+        Judged(labels.astype(float), given, (given >= 0.5).astype(float), contacts)
+        for given in (chances, chances[::-1])
+    ]
+    for name, figure in measure(told[:repeats], list(METRICS), seed=seed).items():
+        if figure.low is not None:
+            assert figure.value is not None
+            assert figure.high is not None
+            assert figure.low <= figure.value <= figure.high, name
+
+
+def calibration_truths_held(gap: float, times: int = 60) -> int:
+    rng = np.random.default_rng(5)
+    held = 0
+    for seed in range(times):
+        chances = rng.uniform(0.05, 0.85, 400)
+        labels = (rng.random(400) < chances + gap).astype(int)
+        rows = judged(labels.tolist(), chances.tolist())
+        figure = measure([rows], ["calibration_error"], seed=seed)["calibration_error"]
+        assert figure.low is not None
+        assert figure.high is not None
+        held += figure.low <= gap <= figure.high
+    return held
+
+
+@pytest.mark.parametrize(("gap", "least"), [(0.0, 40), (0.05, 50), (0.1, 50)])
+def test_the_calibration_errors_interval_knows_that_noise_widens_gaps(
+    gap: float, least: int
+) -> None:
+    """Plain quantiles hold a true error of 0 in none of 60 samples."""
+    assert calibration_truths_held(gap) >= least
+
+
 def test_no_rows_give_no_figures() -> None:
     assert measure([], ["mae"], seed=0) == {"mae": Figure(None)}
