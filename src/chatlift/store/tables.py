@@ -251,3 +251,34 @@ class ForgettingRow(Base):
     completed_at: Mapped[datetime | None]
     contact_ids: Mapped[list[Any]]
     counts: Mapped[dict[str, Any]]
+
+
+class ContactLinkRow(Base):
+    """One row per contact that is the same person as a contact written before it.
+
+    Links are derived from phones and ids (`store.linking`); records keep their own contact.
+    """
+
+    __tablename__ = "contact_links"
+
+    contact_id: Mapped[int] = mapped_column(
+        BIG_INTEGER, ForeignKey("contacts.contact_id", ondelete="CASCADE"), primary_key=True
+    )
+    account_id: Mapped[AccountRef] = mapped_column(index=True)
+    same_as_contact_id: Mapped[ContactRef] = mapped_column(index=True)
+
+
+class MessageLinkRow(Base):
+    """One row per message that another source tells too; the other is the one that counts.
+
+    `same_as_message_id` is no foreign key, which would need one more index: a link to a message
+    that is gone is ignored.
+    """
+
+    __tablename__ = "message_links"
+
+    message_id: Mapped[int] = mapped_column(
+        BIG_INTEGER, ForeignKey("messages.message_id", ondelete="CASCADE"), primary_key=True
+    )
+    account_id: Mapped[AccountRef] = mapped_column(index=True)
+    same_as_message_id: Mapped[BigInt]
