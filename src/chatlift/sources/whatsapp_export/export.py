@@ -1,0 +1,258 @@
+"""One WhatsApp chat export as records: `read_export`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+
+from chatlift.records import CONTACTS, CONVERSATIONS, FACTS, MESSAGES, Records
+from chatlift.sources.feeds import REJECTED_ENTRIES, ParsedFeed
+from chatlift.sources.whatsapp_export.chat_entries import Entry, ReadEntries, read_entries
+from chatlift.sources.whatsapp_export.contents import Content
+from chatlift.sources.whatsapp_export.day_order import DayOrder
+from chatlift.sources.whatsapp_export.export_text import read_export_text
+from chatlift.sources.whatsapp_export.local_time import PhoneClock, zone_named
+from chatlift.sources.whatsapp_export.message_ids import MessageKey, message_key, numbered
+from chatlift.sources.whatsapp_export.people import People, tell_people
+from chatlift.vocabulary import Direction, FactSubject
+
+EDITED = "edited"
+DELETED = "deleted"
+OUT_TO_GROUP = "outbound_before_any_answer"
+"""Messages of the business in a group in which no one else has written yet."""
+SHOWN_CHARACTERS = 2_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Message:
+    contact_id: str
+    direction: Direction
+    content: Content
+    sent_at: datetime
+    key: MessageKey
+
+
+def read_export(
+    path: Path,
+    *,
+    me: str,
+    time_zone: str,
+    is_group_welcome: bool = False,
+    day_order: DayOrder | None = None,
+    exported_at: datetime | None = None,
+) -> ParsedFeed:
+    """Return what one chat export says.
+
+    One chat is one contact and one conversation; in a group each sender is a contact, and what
+    the business wrote goes to whoever wrote last before it. Messages carry ids by which a later
+    export of the same chat knows them again; `alignment.aligned` matches them with what is there
+    already before they are written.
+
+    Parameters
+    ----------
+    path
+        A `.txt` file, a zip, or the folder of one unpacked zip.
+    me
+        The business's name as the export shows it, or its phone number.
+    time_zone
+        IANA name of the zone of the phone that exported.
+    is_group_welcome
+        Whether a chat of more than two is read rather than refused.
+    day_order
+        Decides where the file leaves open which of day and month comes first.
+    exported_at
+        The instant up to which the export is complete; None: its last entry's. Edits and
+        deletions are known from then on, since an export does not date them.
+
+    Returns
+    -------
+    ParsedFeed
+        Its messages, refused entries and system lines (`passed_over`) are all entries of the
+        file, in the file's order; `line_counts` are of `chat_entries.LineClass`.
+
+    Raises
+    ------
+    InvalidInput
+        If the file is no chat export, too large, its dates can be read in two ways, or the chat
+        is a group; as `SenderNotFound`, if nobody in it is called `me`.
+    """
+    zone = zone_named(time_zone)
+    export = read_export_text(path)
+    read = read_entries(export.lines, day_order=day_order)
+    senders = Counter(e.sender for e in read.entries if e.sender is not None)
+    people = tell_people(
+        senders, me=me, title=export.title, is_group_welcome=is_group_welcome, file_name=path.name
+    )
+    return _feed(path.name, read, people, PhoneClock(zone), exported_at)
+
+
+def _feed(
+    name: str,
+    read: ReadEntries,
+    people: People,
+    clock: PhoneClock,
+    exported_at: datetime | None,
+) -> ParsedFeed:
+    instants = [None if e.clock_time is None else clock.instant(e.clock_time) for e in read.entries]
+    dated = [instant for instant in instants if instant is not None]
+    messages, to_nobody = _messages(read.entries, instants, people, clock)
+    through = exported_at or max(dated, default=None)
+    passed_over = Counter(e.category for e in read.entries if e.category is not None)
+    passed_over[OUT_TO_GROUP] += to_nobody
+    return ParsedFeed(
+        feed_name=name,
+        records=_records(messages, people, min(dated, default=None), through),
+        rejected=_rejected(read.entries),
+        passed_over=dict(+passed_over),
+        line_counts=read.line_counts,
+        observed_from=min(dated, default=None),
+        observed_through=through,
+    )
+
+
+def _messages(
+    entries: Sequence[Entry],
+    instants: Sequence[datetime | None],
+    people: People,
+    clock: PhoneClock,
+) -> tuple[list[_Message], int]:
+    """Return the messages, and how many of the business's had nobody to go to."""
+    messages: list[_Message] = []
+    to_nobody = 0
+    partner = people.only_contact_id
+    for entry, sent_at in zip(entries, instants, strict=True):
+        if entry.content is None or entry.sender is None or sent_at is None:
+            continue
+        is_mine = people.is_me(entry.sender)
+        partner = partner if is_mine else people.contact_id(entry.sender)
+        if partner is None:
+            to_nobody += 1
+            continue
+        messages.append(_message(entry, partner, is_mine, sent_at, clock))
+    return messages, to_nobody
+
+
+def _message(
+    entry: Entry, contact_id: str, is_mine: bool, sent_at: datetime, clock: PhoneClock
+) -> _Message:
+    assert entry.clock_time is not None and entry.content is not None  # noqa: S101, PT018
+    direction = Direction.OUTBOUND if is_mine else Direction.INBOUND
+    minute = clock.first_instant(entry.clock_time.replace(second=0))
+    return _Message(
+        contact_id=contact_id,
+        direction=direction,
+        content=entry.content,
+        sent_at=sent_at,
+        key=message_key(contact_id, minute, direction, entry.content),
+    )
+
+
+def _records(
+    messages: Sequence[_Message],
+    people: People,
+    first_at: datetime | None,
+    known_at: datetime | None,
+) -> Records:
+    ids = numbered([m.key for m in messages], [m.content.is_edited for m in messages])
+    external_ids = [str(message_id) for message_id in ids]
+    started = _first_instants(messages)
+    if people.only_contact_id is not None and first_at is not None:
+        started = {people.only_contact_id: first_at}
+    return Records(
+        contacts=_contacts(people, started),
+        conversations=_conversations(started),
+        messages=_message_rows(messages, external_ids),
+        facts=_facts(messages, external_ids, known_at),
+    )
+
+
+def _first_instants(messages: Sequence[_Message]) -> dict[str, datetime]:
+    started: dict[str, datetime] = {}
+    for message in messages:
+        known = started.get(message.contact_id, message.sent_at)
+        started[message.contact_id] = min(known, message.sent_at)
+    return started
+
+
+def _contacts(people: People, started: Mapping[str, datetime]) -> pl.DataFrame:
+    told = [people.person(contact_id) for contact_id in started]
+    return pl.DataFrame(
+        {
+            "external_id": list(started),
+            "name": [person.name for person in told],
+            "phone": [person.phone for person in told],
+            "created_at": list(started.values()),
+            "churned_at": [None] * len(told),
+        },
+        schema=CONTACTS,
+    )
+
+
+def _conversations(started: Mapping[str, datetime]) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "external_id": list(started),
+            "contact_external_id": list(started),
+            "started_at": list(started.values()),
+        },
+        schema=CONVERSATIONS,
+    )
+
+
+def _message_rows(messages: Sequence[_Message], external_ids: Sequence[str]) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "external_id": external_ids,
+            "contact_external_id": [m.contact_id for m in messages],
+            "conversation_external_id": [m.contact_id for m in messages],
+            "direction": [str(m.direction) for m in messages],
+            "kind": [m.content.kind for m in messages],
+            "text": [m.content.text for m in messages],
+            "sent_at": [m.sent_at for m in messages],
+            "is_automatic": [False] * len(messages),
+        },
+        schema=MESSAGES,
+    )
+
+
+def _facts(
+    messages: Sequence[_Message], external_ids: Sequence[str], known_at: datetime | None
+) -> pl.DataFrame:
+    told = [
+        (external_id, name)
+        for external_id, message in zip(external_ids, messages, strict=True)
+        for name, is_so in (
+            (EDITED, message.content.is_edited),
+            (DELETED, message.content.is_deleted),
+        )
+        if is_so
+    ]
+    return pl.DataFrame(
+        {
+            "subject": [str(FactSubject.MESSAGE)] * len(told),
+            "subject_external_id": [external_id for external_id, _ in told],
+            "name": [name for _, name in told],
+            "value": ["true"] * len(told),
+            "known_at": [known_at] * len(told),
+        },
+        schema=FACTS,
+    )
+
+
+def _rejected(entries: Sequence[Entry]) -> pl.DataFrame:
+    refused = [(number, e) for number, e in enumerate(entries) if e.reason is not None]
+    return pl.DataFrame(
+        {
+            "entry_number": [number for number, _ in refused],
+            "line_number": [e.line_number for _, e in refused],
+            "column": [""] * len(refused),
+            "value": ["\n".join(e.lines)[:SHOWN_CHARACTERS] for _, e in refused],
+            "reason": [e.reason for _, e in refused],
+        },
+        schema=REJECTED_ENTRIES,
+    )

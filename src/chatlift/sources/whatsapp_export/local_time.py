@@ -1,0 +1,57 @@
+"""From the phone's clock to UTC, where the clock may repeat an hour or skip one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from chatlift.errors import InvalidInput
+
+
+def zone_named(name: str) -> ZoneInfo:
+    """Return an IANA time zone.
+
+    Raises
+    ------
+    InvalidInput
+        If there is none of this name.
+    """
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise InvalidInput(
+            f"{name!r} is no IANA time zone. Use a name such as Europe/Madrid or UTC."
+        ) from error
+
+
+class PhoneClock:
+    """Turns the clock times of one export, told in the file's order, into instants.
+
+    Of an hour that the clock repeats, the first pass is taken until the clock steps back within
+    it; a time in an hour that the clock skipped moves on by as much as was skipped.
+    """
+
+    def __init__(self, zone: ZoneInfo) -> None:
+        self.zone = zone
+        self._last: datetime | None = None
+        self._fold = 0
+
+    def instant(self, clock_time: datetime) -> datetime:
+        """Return the UTC instant of the next clock time, which carries no zone."""
+        if not self._is_repeated(clock_time):
+            self._last, self._fold = None, 0
+            return self.first_instant(clock_time)
+        if self._last is not None and clock_time < self._last:
+            self._fold = 1
+        self._last = clock_time
+        return clock_time.replace(tzinfo=self.zone, fold=self._fold).astimezone(UTC)
+
+    def first_instant(self, clock_time: datetime) -> datetime:
+        """Return the first instant at which the clock showed this time, whatever came before."""
+        return clock_time.replace(tzinfo=self.zone, fold=0).astimezone(UTC)
+
+    def _is_repeated(self, clock_time: datetime) -> bool:
+        first = clock_time.replace(tzinfo=self.zone, fold=0)
+        second = clock_time.replace(tzinfo=self.zone, fold=1)
+        # A skipped time has two readings too, but there the later one is that of fold 0.
+        return first.astimezone(UTC) < second.astimezone(UTC)
