@@ -13,8 +13,8 @@ from chatlift.cli import options
 from chatlift.cli.json_text import json_text
 from chatlift.cli.lazy import new_app
 from chatlift.cli.surroundings import desk, workspace
-from chatlift.store.forgetting import KnownContact
-from chatlift.workflows.forget import ForgetReceipt, contacts_to_forget, forget
+from chatlift.store.forgetting import KnownContact, Receipt
+from chatlift.workflows.forget import ForgetReport, contacts_to_forget, forget
 
 app = new_app()
 
@@ -41,11 +41,11 @@ def forget_contact(
         found = contacts_to_forget(opened.crm, contact, source=source)
         if found and not yes:
             typer.confirm(question(found), abort=True, err=True)
-        receipt = forget(opened, found, clock=at.clock, report=at.report)
-        at.console.say(receipt_lines(receipt))
+        report = forget(opened, found, clock=at.clock, report=at.report)
+        at.console.say(report_lines(report))
         if as_json:
-            sys.stdout.write(json_text(asdict(receipt)) + "\n")
-    if not receipt.is_compact:
+            sys.stdout.write(json_text(asdict(report)) + "\n")
+    if not report.is_compact:
         raise typer.Exit(1)
 
 
@@ -55,18 +55,23 @@ def question(found: Sequence[KnownContact]) -> str:
     return f"Forget {told}, with all messages, leads and predictions? This cannot be undone."
 
 
-def receipt_lines(receipt: ForgetReceipt) -> list[str]:
+def report_lines(report: ForgetReport) -> list[str]:
     """Return what went from where, and what to train again."""
-    gone = {place: count for place, count in receipt.counts.items() if count}
-    lines = [f"  {place.replace('_', ' ')}: {count:,}" for place, count in gone.items()]
-    lines = ["Forgotten:", *lines] if lines else ["Nothing was left of it."]
-    for version in receipt.versions:
-        lines.append(f"{version.model} v{version.number} was trained on it, and is marked so.")
-    if receipt.versions:
-        lines.append("Train again to be free of what they learned from it: chatlift train")
-    if not receipt.is_compact:
+    lines = _receipt(report.receipt) if report.receipt else ["Nothing was left to forget."]
+    if not report.is_compact:
         lines.append(
             "Warning: another process is at work on the database, so its files may still hold "
             "deleted bytes. Run the same command again when it has ended."
         )
+    return lines
+
+
+def _receipt(receipt: Receipt) -> list[str]:
+    gone = {place: count for place, count in receipt.counts.items() if count}
+    lines = ["Forgotten:", *(f"  {p.replace('_', ' ')}: {n:,}" for p, n in gone.items())]
+    lines += [
+        f"{v.model} v{v.number} was trained on it, and is marked so." for v in receipt.versions
+    ]
+    if receipt.versions:
+        lines.append("Train again to be free of what they learned from it: chatlift train")
     return lines

@@ -94,6 +94,16 @@ class TrainedVersion:
     """How many contacts of the forgetting it was trained on: one person may be several."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """What went from where; nothing in it tells who it was."""
+
+    counts: Mapping[str, int]
+    """Place to number of rows or lines that went from it, or were masked in it."""
+    versions: tuple[TrainedVersion, ...]
+    """Versions that were trained on the contact, marked for retraining."""
+
+
 def find_contacts(crm: Crm, wanted: str, *, source: str | None = None) -> tuple[KnownContact, ...]:
     """Return the contacts with this id or phone, of one source or of all."""
     found = [contact for contact in _contacts(crm) if source in (None, contact.source)]
@@ -133,7 +143,7 @@ class Forgetting:
         self._ids = [contact.contact_id for contact in contacts]
         self._forgetting_id = 0
 
-    def begin(self, *, now: datetime) -> tuple[TrainedVersion, ...]:
+    def begin(self, *, now: datetime) -> None:
         """Leave the tombstones, mark the versions trained on the contacts, open the receipt.
 
         From here on nothing new of the contacts comes in.
@@ -143,7 +153,6 @@ class Forgetting:
             left = self._leave_all(connection, now)
             _count(connection, self._forgetting_id, {"tombstones": left})
             self._mark(connection)
-            return self._marked(connection)
 
     def identity(self) -> Identity:
         """Return all by which the contacts are known."""
@@ -283,15 +292,6 @@ class Forgetting:
                 values = {"version_id": version_id, "forgetting_id": self._forgetting_id}
                 connection.execute(insert(MARKS).values(values | {"contact_count": count}))
 
-    def _marked(self, connection: Connection) -> tuple[TrainedVersion, ...]:
-        statement = (
-            select(VERSIONS.c.model, VERSIONS.c.number, MARKS.c.contact_count)
-            .join(MARKS, MARKS.c.version_id == VERSIONS.c.version_id)
-            .where(MARKS.c.forgetting_id == self._forgetting_id)
-            .order_by(VERSIONS.c.model, VERSIONS.c.number)
-        )
-        return tuple(TrainedVersion(**row._mapping) for row in connection.execute(statement))
-
     def _delete_facts(
         self, connection: Connection, subject: FactSubject, ids: Sequence[int]
     ) -> None:
@@ -325,20 +325,32 @@ def was_forgotten(crm: Crm, wanted: str, *, source: str | None = None) -> bool:
         return by_phone or any(tombstones.has("contact", wanted) for tombstones in here)
 
 
-def open_receipts(crm: Crm) -> tuple[int, ...]:
-    """Return the forgettings that were begun and are not complete."""
+def open_receipt(crm: Crm) -> Receipt | None:
+    """Return the newest receipt that is not complete; None if every forgetting has ended."""
     with crm.database.read() as connection:
-        return tuple(row.forgetting_id for row in _open(connection, crm.account_id))
+        rows = _open(connection, crm.account_id)
+        if not rows:
+            return None
+        versions = _marked(connection, rows[-1].forgetting_id)
+        return Receipt(counts=dict(rows[-1].counts), versions=versions)
 
 
-def complete(crm: Crm, *, now: datetime) -> Mapping[str, int]:
-    """Close the receipts whose contacts are gone; return the newest one's counts by place."""
+def complete(crm: Crm, *, now: datetime) -> None:
+    """Close the receipts whose contacts are gone."""
     with crm.database.write() as connection:
-        rows = [row for row in _open(connection, crm.account_id) if not row.contact_ids]
-        for row in rows:
-            closed = update(FORGETTINGS).where(FORGETTINGS.c.forgetting_id == row.forgetting_id)
-            connection.execute(closed.values(completed_at=now))
-    return dict(rows[-1].counts) if rows else {}
+        ids = [r.forgetting_id for r in _open(connection, crm.account_id) if not r.contact_ids]
+        closed = update(FORGETTINGS).where(FORGETTINGS.c.forgetting_id.in_(ids))
+        connection.execute(closed.values(completed_at=now))
+
+
+def _marked(connection: Connection, forgetting_id: int) -> tuple[TrainedVersion, ...]:
+    statement = (
+        select(VERSIONS.c.model, VERSIONS.c.number, MARKS.c.contact_count)
+        .join(MARKS, MARKS.c.version_id == VERSIONS.c.version_id)
+        .where(MARKS.c.forgetting_id == forgetting_id)
+        .order_by(VERSIONS.c.model, VERSIONS.c.number)
+    )
+    return tuple(TrainedVersion(**row._mapping) for row in connection.execute(statement))
 
 
 def compact(database: Database) -> bool:

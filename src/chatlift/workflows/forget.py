@@ -6,8 +6,8 @@ contact's own rows go last, since all else is found by way of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from chatlift.errors import Conflict, NotFound
@@ -19,11 +19,11 @@ from chatlift.store.crm import Crm
 from chatlift.store.forgetting import (
     Forgetting,
     KnownContact,
-    TrainedVersion,
+    Receipt,
     compact,
     complete,
     find_contacts,
-    open_receipts,
+    open_receipt,
     same_person,
     was_forgotten,
 )
@@ -32,13 +32,11 @@ from chatlift.vocabulary import Progress, ReportProgress, no_progress
 
 
 @dataclass(frozen=True, kw_only=True)
-class ForgetReceipt:
-    """What went from where; nothing in it tells who it was."""
+class ForgetReport:
+    """What a call did."""
 
-    counts: Mapping[str, int] = field(default_factory=dict)
-    """Place to number of rows or lines that went from it, or were masked in it."""
-    versions: tuple[TrainedVersion, ...] = ()
-    """Versions that were trained on the contact, marked for retraining."""
+    receipt: Receipt | None
+    """None: there was nothing left to forget."""
     is_compact: bool
     """Whether the database's files hold no byte of it any more. False: another process was at
     work; run the command again when it has ended."""
@@ -60,7 +58,7 @@ def contacts_to_forget(
         If two sources use the id for contacts that do not share a phone.
     """
     named = find_contacts(crm, wanted, source=source)
-    is_known = named or was_forgotten(crm, wanted, source=source) or open_receipts(crm)
+    is_known = named or was_forgotten(crm, wanted, source=source) or open_receipt(crm)
     if not is_known:
         where = f" in {source}" if source else ""
         raise NotFound(
@@ -83,7 +81,7 @@ def forget(
     *,
     clock: Callable[[], datetime],
     report: ReportProgress = no_progress,
-) -> ForgetReceipt:
+) -> ForgetReport:
     """Forget these contacts; without any, finish what an earlier call left.
 
     Parameters
@@ -97,11 +95,14 @@ def forget(
         If a training is under way: it has read the contacts and would name them afterwards.
     """
     _refuse_while_training(workspace, clock())
-    versions = _removed(workspace, contacts, clock, report) if contacts else ()
+    if contacts:
+        _remove(workspace, contacts, clock, report)
     report(Progress(phase="compact", fraction=0.8, message="giving the space back"))
     is_compact = compact(workspace.database)
-    counts = complete(workspace.crm, now=clock()) if is_compact else {}
-    return ForgetReceipt(counts=counts, versions=versions, is_compact=is_compact)
+    receipt = open_receipt(workspace.crm)
+    if is_compact:
+        complete(workspace.crm, now=clock())
+    return ForgetReport(receipt=receipt, is_compact=is_compact)
 
 
 def _refuse_while_training(workspace: Workspace, now: datetime) -> None:
@@ -114,14 +115,14 @@ def _refuse_while_training(workspace: Workspace, now: datetime) -> None:
             )
 
 
-def _removed(
+def _remove(
     workspace: Workspace,
     contacts: Sequence[KnownContact],
     clock: Callable[[], datetime],
     report: ReportProgress,
-) -> tuple[TrainedVersion, ...]:
+) -> None:
     forgetting = Forgetting(workspace.crm, contacts)
-    versions = forgetting.begin(now=clock())
+    forgetting.begin(now=clock())
     identity = forgetting.identity()
     report(Progress(phase="elsewhere", fraction=0.1, message="logs and refused rows"))
     forgetting.count(_removed_from_files(workspace, identity))
@@ -132,7 +133,6 @@ def _removed(
         gone += count
         report(Progress(phase="messages", fraction=0.4, message=f"{gone:,} messages"))
     forgetting.delete_contacts()
-    return versions
 
 
 def _removed_from_files(workspace: Workspace, identity: Identity) -> dict[str, int]:

@@ -1,0 +1,178 @@
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import polars as pl
+import pytest
+from sqlalchemy import select
+
+from chatlift.records import CONTACTS, CONVERSATIONS, FACTS, LEADS, MESSAGES, Records
+from chatlift.store.accounts import ensure_account
+from chatlift.store.base import Base
+from chatlift.store.crm import Crm
+from chatlift.store.database import Database
+from chatlift.store.forgetting import (
+    Forgetting,
+    compact,
+    complete,
+    find_contacts,
+    open_receipt,
+    same_person,
+    was_forgotten,
+)
+from chatlift.store.imports import REJECTED, record_batch
+from chatlift.store.tombstones import tombstone_key
+from chatlift.vocabulary import SIMULATED
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+SHOP = "shop"
+
+
+def frame(schema: pl.Schema, *rows: dict[str, object]) -> pl.DataFrame:
+    return pl.DataFrame([dict.fromkeys(schema) | row for row in rows], schema=schema)
+
+
+def person(who: str, *, phone: str | None = None, phrase: str = "hello") -> Records:
+    """A contact with a conversation, a lead, two messages and a fact of each."""
+    named = {"contact_external_id": f"contact-{who}"}
+    contact = {"external_id": f"contact-{who}", "name": f"Person {who}", "phone": phone}
+    talk = {"external_id": f"talk-{who}", "started_at": NOW} | named
+    lead = {"external_id": f"lead-{who}", "created_at": NOW, "outcome": "open"} | named
+    message = {"direction": "in", "sent_at": NOW, "text": phrase} | named
+    said = [message | {"external_id": f"message-{who}-{n}"} for n in range(2)]
+    facts = [
+        {"subject": kind, "subject_external_id": f"{kind}-{who}{end}", "name": "note"}
+        | {"value": f"about {who}", "known_at": NOW}
+        for kind, end in (("contact", ""), ("lead", ""), ("message", "-0"))
+    ]
+    return Records(
+        contacts=frame(CONTACTS, contact | {"created_at": NOW}),
+        conversations=frame(CONVERSATIONS, talk),
+        leads=frame(LEADS, lead),
+        messages=frame(MESSAGES, *said),
+        facts=frame(FACTS, *facts),
+    )
+
+
+@pytest.fixture
+def shop(database: Database) -> Crm:
+    """Ana and Ben in the shop; Ana also in the chats, under another id and spelling."""
+    account_id = ensure_account(database, "default", time_zone="UTC").account_id
+    crm = Crm(database, account_id, tombstone_key=tombstone_key(b"secret", "default"))
+    crm.write(person("ana", phone="+34600111222", phrase="purple quokka"), source=SHOP)
+    crm.write(person("ben", phone="+34600333444"), source=SHOP)
+    crm.write(person("a-in-chat", phone="0034 600 111 222"), source="chats")
+    return crm
+
+
+def everything(database: Database) -> str:
+    """All cells of all tables."""
+    with database.read() as connection:
+        tables = Base.metadata.sorted_tables
+        return "\n".join(str(row) for t in tables for row in connection.execute(select(t)))
+
+
+def forget(crm: Crm, wanted: str) -> None:
+    forgetting = Forgetting(crm, same_person(crm, find_contacts(crm, wanted)))
+    forgetting.begin(now=NOW)
+    identity = forgetting.identity()
+    forgetting.delete_rejected(identity)
+    forgetting.mask_texts(identity)
+    while forgetting.delete_messages(now=NOW):
+        pass
+    forgetting.delete_contacts()
+
+
+def counted(crm: Crm) -> Mapping[str, int]:
+    receipt = open_receipt(crm)
+    assert receipt is not None
+    return receipt.counts
+
+
+def reject(crm: Crm, file_name: str, *values: str) -> None:
+    rows = [{"table_name": "messages", "file_name": file_name, "value": v} for v in values]
+    told = [r | {"row_number": 1, "column_name": "text", "reason": "no"} for r in rows]
+    record_batch(
+        crm.database,
+        crm.account_id,
+        source=SHOP,
+        imported_at=NOW,
+        summary={"messages": {"file_name": file_name}},
+        rejected=frame(REJECTED, *told),
+    )
+
+
+def test_a_person_is_found_by_id_or_phone_and_known_in_every_source(shop: Crm) -> None:
+    for wanted in ("contact-ana", "+34 600 111222", "contact-a-in-chat"):
+        found = same_person(shop, find_contacts(shop, wanted))
+        assert {c.external_id for c in found} == {"contact-ana", "contact-a-in-chat"}
+    assert find_contacts(shop, "contact-ana", source="chats") == ()
+    assert find_contacts(shop, "nobody") == ()
+
+
+def test_nothing_is_left_of_the_forgotten_and_all_of_the_others(shop: Crm) -> None:
+    forget(shop, "contact-ana")
+    left = everything(shop.database)
+    assert all(word not in left for word in ("ana", "a-in-chat", "600111222", "quokka"))
+    assert shop.counts() == replace(
+        shop.counts(), contacts=1, conversations=1, leads=1, messages=2, facts=3
+    )
+
+
+def test_the_receipt_counts_by_place_and_names_nobody(shop: Crm) -> None:
+    forget(shop, "contact-ana")
+    counts = counted(shop)
+    assert counts["contacts"] == counts["leads"] == counts["conversations"] == 2
+    assert counts["messages"] == 4
+    assert counts["facts"] == 6
+    # Two ids and one phone, two leads, two conversations; messages leave theirs unnumbered.
+    assert counts["tombstones"] == 7
+    complete(shop, now=NOW)
+    assert open_receipt(shop) is None
+
+
+def test_the_same_records_stay_out_from_then_on(shop: Crm) -> None:
+    forget(shop, "contact-ana")
+    again = shop.write(person("ana", phone="+34600111222", phrase="purple quokka"), source=SHOP)
+    assert again.contacts.rejected == again.leads.rejected == 1
+    assert again.messages.rejected == 2
+    assert again.facts.rejected == 3
+    assert "ana" not in str(again.rejections.rows())
+    assert was_forgotten(shop, "contact-ana")
+    assert was_forgotten(shop, "600 111 222") is False  # Without its country it is another one.
+    assert was_forgotten(shop, "+34 600 111 222")
+    assert not was_forgotten(shop, "contact-ben")
+
+
+def test_refused_rows_that_name_the_person_go_and_file_names_are_masked(shop: Crm) -> None:
+    reject(shop, "plain.csv", "lead-ana", "write to +34 600-111-222", "message-ana-1", "lead-ben")
+    reject(shop, "Chat with Person ana.txt", "hi")
+    forget(shop, "contact-ana")
+    left = everything(shop.database)
+    assert "lead-ben" in left
+    assert all(word not in left for word in ("ana", "111-222"))
+    assert "Chat with [forgotten].txt" in left
+    assert counted(shop)["rejected_rows"] == 4
+
+
+def test_a_receipt_goes_on_where_it_was_cut_off(shop: Crm) -> None:
+    found = same_person(shop, find_contacts(shop, "contact-ana"))
+    begun = Forgetting(shop, found)
+    begun.begin(now=NOW)
+    begun.delete_messages(now=NOW)
+    forget(shop, "contact-ana")
+    counts = counted(shop)
+    assert (counts["messages"], counts["tombstones"]) == (4, 7)
+
+
+def test_made_up_people_leave_no_tombstones(shop: Crm) -> None:
+    shop.write(person("made-up"), source=SIMULATED)
+    forget(shop, "contact-made-up")
+    assert shop.write(person("made-up"), source=SIMULATED).contacts.accepted == 1
+
+
+def test_the_database_works_on_after_it_was_compacted(shop: Crm) -> None:
+    assert compact(shop.database)
+    forget(shop, "contact-ana")
+    assert compact(shop.database)
+    assert shop.write(person("cleo"), source=SHOP).messages.accepted == 2

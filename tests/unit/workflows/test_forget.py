@@ -1,0 +1,144 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+from sqlalchemy import Connection, Engine, event, select
+from tests.businesses import account_of, clock_at, records_of
+from tests.histories import business, history
+
+from chatlift.errors import Conflict, NotFound
+from chatlift.records import Records
+from chatlift.registry.workspace import Workspace
+from chatlift.store.base import Base
+from chatlift.store.forgetting import Receipt, open_receipt
+from chatlift.vocabulary import ModelName
+from chatlift.workflows.check import check
+from chatlift.workflows.forget import ForgetReport, contacts_to_forget, forget
+
+NAME = "c7"
+CLOCK = clock_at(120)
+
+
+class Cut(Exception):
+    """The process ends here."""
+
+
+@contextmanager
+def cut_at(workspace: Workspace, commit: int) -> Iterator[None]:
+    """Let everything end just before the database takes in the transaction of that number."""
+    left = commit
+
+    def ends(_connection: Connection) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise Cut
+
+    event.listen(Engine, "commit", ends)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "commit", ends)
+
+
+def forget_by_name(workspace: Workspace, wanted: str) -> ForgetReport:
+    return forget(workspace, contacts_to_forget(workspace.crm, wanted), clock=CLOCK)
+
+
+def receipt_of(report: ForgetReport) -> Receipt:
+    assert report.receipt is not None
+    return report.receipt
+
+
+def cells(workspace: Workspace) -> str:
+    with workspace.database.read() as connection:
+        tables = Base.metadata.sorted_tables
+        return "\n".join(str(row) for t in tables for row in connection.execute(select(t)))
+
+
+def test_versions_trained_on_the_contact_are_named_and_still_pass_their_tests(
+    trained: Workspace,
+) -> None:
+    report = forget_by_name(trained, NAME)
+    assert report.is_compact
+    receipt = receipt_of(report)
+    assert {(v.model, v.number, v.contact_count) for v in receipt.versions} == {
+        (model, number, 1) for model in ("lead_scoring", "engagement") for number in (1, 2)
+    }
+    assert receipt.counts["contacts"] == 1
+    assert receipt.counts["evaluation_predictions"] > 0
+    for version in trained.versions.list():
+        stored = trained.versions.evaluation_predictions(version)
+        assert 7 not in stored["contact_id"].to_list()
+        assert stored["contact_id"].null_count() > 0
+    checked = check(trained, (ModelName.LEAD_SCORING, ModelName.ENGAGEMENT))
+    assert [f.sentence for c in checked.checks for f in c.findings if not f.passed] == []
+
+
+def test_served_answers_go_with_the_contact(trained: Workspace) -> None:
+    served = pl.DataFrame(
+        {
+            "version_number": 1,
+            "entity_id": [7, 8],
+            "contact_id": [7, 8],
+            "features_fingerprint": "f",
+            "probability": 0.5,
+            "as_of": CLOCK(),
+        }
+    )
+    trained.predictions.log(ModelName.CHURN, served, now=CLOCK())
+    assert receipt_of(forget_by_name(trained, NAME)).counts["predictions"] == 1
+    assert trained.predictions.list(ModelName.CHURN)["contact_id"].to_list() == [8]
+
+
+def test_cut_off_at_any_transaction_the_same_words_complete_it(tmp_path: Path) -> None:
+    whole, _ = _forgotten_at(tmp_path / "whole", 0)
+    commit, was_over = 0, False
+    while not was_over:
+        commit += 1
+        counts, was_over = _forgotten_at(tmp_path / str(commit), commit)
+        assert was_over or counts == whole, commit
+    assert commit > 8  # Each of its steps was cut off once.
+
+
+def _forgotten_at(home: Path, commit: int) -> tuple[dict[str, int], bool]:
+    """Forget, cut off at that transaction, and again; tell whether it was over before the cut."""
+    with account_of(home, business(3, contacts=8, days=61)) as workspace:
+        was_over = False
+        try:
+            with cut_at(workspace, commit):
+                report = forget_by_name(workspace, NAME)
+            was_over = commit > 0
+        except Cut:
+            report = forget_by_name(workspace, NAME)
+        assert "'c7'" not in cells(workspace)
+        assert open_receipt(workspace.crm) is None
+        return {place: n for place, n in receipt_of(report).counts.items() if n}, was_over
+
+
+def test_who_was_forgotten_can_be_forgotten_again_and_strangers_not(trained: Workspace) -> None:
+    forget_by_name(trained, NAME)
+    assert contacts_to_forget(trained.crm, NAME) == ()
+    assert forget_by_name(trained, NAME).receipt is None
+    with pytest.raises(NotFound, match="No contact"):
+        contacts_to_forget(trained.crm, "nobody")
+
+
+def test_an_id_of_two_people_needs_its_source(tmp_path: Path) -> None:
+    told = history(contacts=[(1, 0.0)])
+    with account_of(tmp_path, told) as workspace:
+        workspace.crm.write(Records(contacts=records_of(told).contacts), source="other")
+        with pytest.raises(Conflict, match="--source"):
+            contacts_to_forget(workspace.crm, "c1")
+        assert len(contacts_to_forget(workspace.crm, "c1", source="other")) == 1
+
+
+def test_nothing_is_forgotten_beside_a_training(trained: Workspace) -> None:
+    now: datetime = CLOCK()
+    trained.runs.start([ModelName.CHURN], requested_model="churn", request={}, now=now)
+    with pytest.raises(Conflict, match="training is under way"):
+        forget(trained, contacts_to_forget(trained.crm, NAME), clock=lambda: now)
+    assert forget(trained, contacts_to_forget(trained.crm, NAME), clock=clock_at(122)).is_compact
