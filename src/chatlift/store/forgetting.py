@@ -43,6 +43,7 @@ from chatlift.store.registry_tables import (
     VersionRow,
 )
 from chatlift.store.tables import (
+    ContactLinkRow,
     ContactRow,
     ConversationRow,
     FactRow,
@@ -60,7 +61,7 @@ CONVERSATIONS, FACTS = table_of(ConversationRow), table_of(FactRow)
 PREDICTIONS, EVALUATIONS = table_of(PredictionRow), table_of(EvaluationPredictionRow)
 BATCHES, REJECTED = table_of(ImportBatchRow), table_of(RejectionRow)
 FORGETTINGS, MARKS = table_of(ForgettingRow), table_of(RetrainingMarkRow)
-VERSIONS = table_of(VersionRow)
+VERSIONS, LINKS = table_of(VersionRow), table_of(ContactLinkRow)
 
 CHUNK_MESSAGES = 5_000
 """Messages deleted in one transaction, so that it lasts below a second."""
@@ -114,14 +115,25 @@ def find_contacts(crm: Crm, wanted: str, *, source: str | None = None) -> tuple[
 
 
 def same_person(crm: Crm, named: Sequence[KnownContact]) -> tuple[KnownContact, ...]:
-    """Return these contacts and all others, of any source, that share a phone with them."""
-    phones = {phone_digits(contact.phone) for contact in named} - {None}
+    """Return these contacts and all others, of any source, that are linked or share a phone."""
+    everybody = _contacts(crm)
     ids = {contact.contact_id for contact in named}
-    return tuple(
-        contact
-        for contact in _contacts(crm)
-        if contact.contact_id in ids or phone_digits(contact.phone) in phones
+    pairs = _linked(crm)
+    before = 0
+    while len(ids) > before:
+        before = len(ids)
+        ids |= {contact for pair in pairs if ids & set(pair) for contact in pair}
+        phones = {phone_digits(c.phone) for c in everybody if c.contact_id in ids} - {None}
+        ids |= {c.contact_id for c in everybody if phone_digits(c.phone) in phones}
+    return tuple(contact for contact in everybody if contact.contact_id in ids)
+
+
+def _linked(crm: Crm) -> list[tuple[int, int]]:
+    statement = select(LINKS.c.contact_id, LINKS.c.same_as_contact_id).where(
+        LINKS.c.account_id == crm.account_id
     )
+    with crm.database.read() as connection:
+        return [(row[0], row[1]) for row in connection.execute(statement)]
 
 
 def _contacts(crm: Crm) -> tuple[KnownContact, ...]:
