@@ -7,6 +7,7 @@ its own. All instants are UTC.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import polars as pl
 
@@ -69,6 +70,20 @@ FACTS = pl.Schema(
 """One row per dated value of a contact, lead or message. Well-known names: of contacts and leads
 every extra column, `opted_out` (value `true` or `false`); of leads `source`, `value`, `stage`;
 of messages `status` (`sent`, `delivered`, `read`, `failed`)."""
+
+PROVISIONAL_KINDS = ("untold", "media_placeholder")
+"""Kinds of messages that are known only to exist, least known first: a feed told what became of
+one (a status, an edit), not yet what it says. The message itself takes their place."""
+
+SAME_PERSON = "same_person_as"
+"""Fact of a contact: another `external_id` of its source that is the same person."""
+CHANNEL_MESSAGE_ID = "channel_message_id"
+"""Fact of a message: its id at the channel, under which another source may know it."""
+IDENTITY_FACTS = (SAME_PERSON, CHANNEL_MESSAGE_ID)
+"""Facts that tie records together and say nothing of anybody: they carry `ALWAYS`, and learning
+never sees them."""
+ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
+"""The `known_at` of what has no date because it was never otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)

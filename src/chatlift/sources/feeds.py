@@ -45,6 +45,9 @@ class ParsedFeed:
     line_counts: Mapping[str, int] = field(default_factory=dict)
     """For feeds of lines: number of lines by what each was (message, continuation, system,
     rejected); they sum to all lines of the file."""
+    entry_counts: Mapping[str, int] = field(default_factory=dict)
+    """For feeds of payloads: number of entries that became records, by what they were; with the
+    rejected and the passed over they are all."""
     observed_from: datetime | None = None
     observed_through: datetime | None = None
     """The span that the feed covers; null where it holds no dated entry."""

@@ -17,8 +17,10 @@ from chatlift.store import writing
 from chatlift.store.base import Base
 from chatlift.store.bulk import among, insert_new, table_of
 from chatlift.store.database import Database
+from chatlift.store.linking import link, people_of
 from chatlift.store.outcomes import REJECTIONS, ROW_NUMBER, TableCounts, WriteCounts
 from chatlift.store.reading import read_history
+from chatlift.store.settling import settle
 from chatlift.store.tables import (
     ContactRow,
     ConversationRow,
@@ -30,7 +32,7 @@ from chatlift.store.tables import (
     ObservationRow,
 )
 from chatlift.store.tombstones import Tombstones
-from chatlift.store.writing import Scope, Written
+from chatlift.store.writing import Scope, Written, external_ids
 from chatlift.vocabulary import LeadOutcome, Progress, ReportProgress, no_progress
 
 CHUNK_ROWS = 50_000
@@ -117,6 +119,25 @@ class Crm:
             told = f"{done:,} of {total:,} records"
             report(Progress(phase=table, fraction=done / total, message=told))
         return WriteCounts(**counts, rejections=pl.concat(rejections))
+
+    def settle(self, records: Records, *, source: str) -> int:
+        """Put right what these records, just written, tell better than those before them.
+
+        Messages take the place of their placeholders, people and messages that other sources tell
+        of too are linked (`store.linking`). Doing it again changes nothing.
+
+        Returns
+        -------
+        int
+            Messages that took the place of a placeholder, or moved it to an earlier instant.
+        """
+        with self.database.write() as connection:
+            scope = self._scope(connection, source, None)
+            completed = settle(scope, records)
+            told = records.contacts["external_id"]
+            touched = external_ids(scope, ContactRow, "contact_id", told, [])["contact_id"]
+        link(self.database, self.account_id, touched.to_list())
+        return completed
 
     def read_history(
         self, *, contact_ids: Sequence[int] | None = None, with_text: bool = True
@@ -214,14 +235,15 @@ class Crm:
 
     def delete_source(self, source: str, *, report: ReportProgress = no_progress) -> None:
         """Delete all records of one source, a chunk at a time."""
-        rows = (FactRow, MessageRow, ConversationRow, LeadRow, ContactRow, ImportBatchRow)
-        for step, row in enumerate(rows):
-            while self._delete_some(row, source):
-                report(Progress(phase="delete", fraction=step / len(rows), message=source))
+        # What was observed goes first: records that are left by a kill are then seen to be a rest.
         with self.database.write() as connection:
             for span in (ObservationRow, ObservationGapRow):
                 mine = (span.account_id == self.account_id) & (span.source == source)
                 connection.execute(delete(span).where(mine))
+        rows = (FactRow, MessageRow, ConversationRow, LeadRow, ContactRow, ImportBatchRow)
+        for step, row in enumerate(rows):
+            while self._delete_some(row, source):
+                report(Progress(phase="delete", fraction=step / len(rows), message=source))
 
     def tombstones(self, connection: Connection, source: str) -> Tombstones:
         """Return the tombstones of one source, which tell whom nobody may write again."""
@@ -264,7 +286,10 @@ class Crm:
             )
             if source is not None:
                 statement = statement.where(table.c.source == source)
-            found: list[tuple[str, int]] = [tuple(r) for r in connection.execute(statement)]
+            found: set[tuple[str, int]] = {(r[0], r[1]) for r in connection.execute(statement)}
+            if row is ContactRow:
+                people = people_of(connection, self.account_id, [number for _, number in found])
+                found = {(name, people[number]) for name, number in found}
         numbers = dict(found)
         if len(numbers) < len(found):
             raise Conflict(

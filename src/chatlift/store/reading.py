@@ -20,6 +20,7 @@ from chatlift.history import History
 from chatlift.store.base import Base
 from chatlift.store.bulk import AnySelect, among, read_all, read_columns, stored_number, table_of
 from chatlift.store.database import Database
+from chatlift.store.linking import linked, people_of
 from chatlift.store.tables import (
     AccountRow,
     ContactRow,
@@ -44,6 +45,8 @@ def read_history(
 ) -> History:
     """Return the account's records, all of one state of the database."""
     with database.read() as connection:
+        if contact_ids is not None:
+            contact_ids = list(people_of(connection, account_id, contact_ids))
         pick = _Pick(connection, account_id, contact_ids)
         if contact_ids is not None or database.is_sqlite:
             return _history(connection, pick, with_text, _by_driver(connection, pick))
@@ -87,7 +90,7 @@ def _by_arrow(arrow: dbapi.Connection) -> ReadColumns:
 
 def _history(connection: Connection, pick: _Pick, with_text: bool, read: ReadColumns) -> History:
     facts = pl.concat(read(statement, STORED_FACTS) for statement in pick.facts())
-    return History(
+    told = History(
         contacts=read(pick.contacts(), history.CONTACTS).sort("contact_id"),
         messages=read(pick.messages(with_text=with_text), history.MESSAGES).sort(MESSAGE_ORDER),
         leads=read(pick.leads(), history.LEADS).sort("lead_id"),
@@ -96,6 +99,7 @@ def _history(connection: Connection, pick: _Pick, with_text: bool, read: ReadCol
         gaps=read(pick.gaps(), history.GAPS).sort("source", "gap_from"),
         time_zone=connection.scalar(pick.time_zone()) or "UTC",
     )
+    return linked(connection, pick.account_id, told)
 
 
 class _Pick:

@@ -1,0 +1,447 @@
+"""One person, one message, however many sources tell of them.
+
+Records keep the contact and the id of their own source. What belongs together is derived from
+them, so it comes out the same in whatever order they came:
+
+- Contacts are one person where sources name the same phone, or where a source says so itself (a
+  changed number). A phone that two contacts of one source share names nobody.
+- Messages of one person are one where a source names the other's id, or where direction, minute
+  and words agree: one to one, in order, so two real "ok" within a minute stay two.
+
+`linked` applies the links to a history that was read.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations
+from typing import NamedTuple
+
+import polars as pl
+from sqlalchemy import Connection, delete, select
+
+from chatlift.history import History
+from chatlift.records import CHANNEL_MESSAGE_ID, IDENTITY_FACTS, PROVISIONAL_KINDS, SAME_PERSON
+from chatlift.store.bulk import among, insert_new, read_columns, stored_number, table_of
+from chatlift.store.database import Database
+from chatlift.store.settling import take_turn
+from chatlift.store.tables import ContactLinkRow, ContactRow, FactRow, MessageLinkRow, MessageRow
+from chatlift.vocabulary import FactSubject
+
+PEOPLE_AT_ONCE = 500
+"""People whose messages are linked in one transaction, so that it lasts below a second."""
+SHORTEST_PHONE, LONGEST_PHONE = 8, 15
+MOBILE_MARKS = (
+    (re.compile(r"^521(\d{10})$"), r"52\1"),
+    (re.compile(r"^549(\d{10})$"), r"54\1"),
+    (re.compile(r"^55(\d{2})9(\d{8})$"), r"55\1\2"),
+)
+"""Mexico, Argentina and Brazil: a digit that mobile numbers carry in some books and not in others,
+WhatsApp's among them."""
+MICROSECONDS_A_MINUTE = 60_000_000
+UNSEEN = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+REACTION = "reaction"
+
+CONTACT_LINKS = pl.Schema({"contact_id": pl.Int64(), "same_as_contact_id": pl.Int64()})
+MESSAGE_LINKS = pl.Schema({"message_id": pl.Int64(), "same_as_message_id": pl.Int64()})
+
+
+class Contact(NamedTuple):
+    """A contact as far as it tells who somebody is."""
+
+    contact_id: int
+    source: str
+    external_id: str
+    phone: str | None
+
+
+class Message(NamedTuple):
+    """A message as far as it tells whether two are the same."""
+
+    message_id: int
+    contact_id: int
+    source: str
+    external_id: str
+    direction: str
+    kind: str
+    text: str | None
+    sent_at: int
+    """Microseconds since the epoch."""
+
+
+def phone_digits(phone: str | None) -> str | None:
+    """Return a phone as its international digits; None where they cannot be told.
+
+    Examples
+    --------
+    >>> phone_digits("+52 1 (55) 1234-5678"), phone_digits("0049 30 1234567")
+    ('525512345678', '49301234567')
+    >>> phone_digits("030 1234567") is None
+    True
+    """
+    told = (phone or "").strip()
+    digits = "".join(c for c in told if c in "0123456789")
+    if digits.startswith("00") and not told.startswith("+"):
+        digits = digits[2:]
+    if digits.startswith("0") or not SHORTEST_PHONE <= len(digits) <= LONGEST_PHONE:
+        return None
+    for written, meant in MOBILE_MARKS:
+        digits = written.sub(meant, digits)
+    return digits
+
+
+class _Sets:
+    """Disjoint sets that grow together; each knows the sources of its members."""
+
+    def __init__(self) -> None:
+        self._above: dict[int, int] = {}
+        self.sources: dict[int, set[str]] = {}
+
+    def add(self, member: int, source: str) -> None:
+        self._above[member] = member
+        self.sources[member] = {source}
+
+    def root(self, member: int) -> int:
+        while (above := self._above[member]) != member:
+            self._above[member] = self._above[above]
+            member = above
+        return member
+
+    def join(self, one: int, other: int) -> None:
+        first, second = sorted((self.root(one), self.root(other)))
+        if first != second:
+            self._above[second] = first
+            self.sources[first] |= self.sources.pop(second)
+
+    def lacks(self, member: int, source: str) -> bool:
+        return source not in self.sources[self.root(member)]
+
+
+def same_people(contacts: Sequence[Contact], ties: Iterable[tuple[int, str]]) -> dict[int, int]:
+    """Return contact to the contact written first that is the same person, where there is one.
+
+    Parameters
+    ----------
+    ties
+        Contact and another external id of its source that is the same person.
+    """
+    people = _Sets()
+    named = {}
+    for contact in contacts:
+        people.add(contact.contact_id, contact.source)
+        named[contact.source, contact.external_id] = contact.contact_id
+    sources = {contact.contact_id: contact.source for contact in contacts}
+    for contact_id, external_id in ties:
+        other = named.get((sources.get(contact_id, ""), external_id))
+        if other is not None:
+            people.join(contact_id, other)
+    tied = {contact.contact_id: people.root(contact.contact_id) for contact in contacts}
+    for group in _by_phone(contacts).values():
+        one_each = {(c.source, tied[c.contact_id]) for c in group}
+        if len(one_each) == len({source for source, _ in one_each}):
+            for contact in group[1:]:
+                people.join(group[0].contact_id, contact.contact_id)
+    roots = {c.contact_id: people.root(c.contact_id) for c in contacts}
+    return {contact: root for contact, root in roots.items() if contact != root}
+
+
+def _by_phone(contacts: Sequence[Contact]) -> Mapping[str, list[Contact]]:
+    groups = defaultdict(list)
+    for contact in contacts:
+        digits = phone_digits(contact.phone)
+        if digits is not None:
+            groups[digits].append(contact)
+    return groups
+
+
+def same_messages(
+    messages: Sequence[Message], channel_ids: Mapping[int, str] | None = None
+) -> dict[int, int]:
+    """Return message to the message that counts in its place, of messages of one person.
+
+    The told one counts before a placeholder, then the one with the later stamp: an export stamps
+    minutes, which a webhook's seconds come after.
+
+    Parameters
+    ----------
+    channel_ids
+        Message to the id under which another source may know it.
+    """
+    same = _Sets()
+    for message in messages:
+        same.add(message.message_id, message.source)
+    _join_by_id(same, messages, channel_ids or {})
+    told = [m for m in messages if m.kind != PROVISIONAL_KINDS[0]]
+    for group in _grouped(told, _words_key):
+        _join_in_order(same, group, group)
+    untold = [m for m in messages if m.kind == PROVISIONAL_KINDS[0]]
+    minutes = {_minute_key(m) for m in untold}
+    for group in _grouped([m for m in messages if _minute_key(m) in minutes], _minute_key):
+        known = [m for m in group if m.kind != PROVISIONAL_KINDS[0]]
+        _join_in_order(same, [m for m in group if m.kind == PROVISIONAL_KINDS[0]], known)
+    return _instead(same, messages)
+
+
+def _join_by_id(same: _Sets, messages: Sequence[Message], channel_ids: Mapping[int, str]) -> None:
+    by_id: dict[str, list[Message]] = defaultdict(list)
+    for message in messages:
+        by_id[message.external_id].append(message)
+    for message in messages:
+        for other in by_id.get(channel_ids.get(message.message_id, ""), []):
+            if same.lacks(message.message_id, other.source):
+                same.join(message.message_id, other.message_id)
+
+
+def _join_in_order(same: _Sets, some: list[Message], others: list[Message]) -> None:
+    """Join messages of each two sources one to one, where neither has its counterpart yet."""
+    sources = sorted({m.source for m in some} | {m.source for m in others})
+    for first, second in combinations(sources, 2):
+        for one, other in ((first, second), (second, first)):
+            left = [m for m in some if m.source == one and same.lacks(m.message_id, other)]
+            right = [m for m in others if m.source == other and same.lacks(m.message_id, one)]
+            for a, b in zip(left, right, strict=False):
+                same.join(a.message_id, b.message_id)
+
+
+def _grouped(
+    messages: Sequence[Message], key: Callable[[Message], Hashable]
+) -> Iterator[list[Message]]:
+    groups: dict[Hashable, list[Message]] = defaultdict(list)
+    for message in sorted(messages, key=lambda m: (m.sent_at, m.external_id, m.source)):
+        groups[key(message)].append(message)
+    yield from (group for group in groups.values() if len({m.source for m in group}) > 1)
+
+
+def _minute_key(message: Message) -> tuple[str, int]:
+    return message.direction, message.sent_at // MICROSECONDS_A_MINUTE
+
+
+def _words_key(message: Message) -> Hashable:
+    return _minute_key(message), _words(message)
+
+
+def _words(message: Message) -> tuple[bool, str]:
+    """Return the words as every source would write them; media without words are all alike."""
+    seen = UNSEEN.sub("", unicodedata.normalize("NFKC", message.text or ""))
+    return message.kind == REACTION, " ".join(seen.split())
+
+
+def _instead(same: _Sets, messages: Sequence[Message]) -> dict[int, int]:
+    groups: dict[int, list[Message]] = defaultdict(list)
+    for message in messages:
+        groups[same.root(message.message_id)].append(message)
+    counted = {root: max(group, key=_weight).message_id for root, group in groups.items()}
+    links = {m.message_id: counted[root] for root, group in groups.items() for m in group}
+    return {message: other for message, other in links.items() if message != other}
+
+
+def _weight(message: Message) -> tuple[bool, int, str, str]:
+    is_told = message.kind not in PROVISIONAL_KINDS
+    return is_told, message.sent_at, message.source, message.external_id
+
+
+def link(database: Database, account_id: int, contact_ids: Sequence[int] | None = None) -> None:
+    """Derive the account's links anew; saying the same again changes nothing.
+
+    Parameters
+    ----------
+    contact_ids
+        Only messages of these people have changed since; None means all may have.
+    """
+    with database.write() as connection:
+        take_turn(connection, account_id)
+        people = same_people(*_who_is_there(connection, account_id))
+        has_changed = _keep_people(connection, account_id, people)
+        groups = _told_by_several(connection, account_id, people)
+    if not has_changed and contact_ids is not None:
+        touched = {people.get(contact, contact) for contact in contact_ids}
+        groups = {person: group for person, group in groups.items() if person in touched}
+    persons = sorted(groups)
+    for start in range(0, len(persons), PEOPLE_AT_ONCE):
+        some = {person: groups[person] for person in persons[start : start + PEOPLE_AT_ONCE]}
+        with database.write() as connection:
+            take_turn(connection, account_id)
+            _link_messages(connection, account_id, some)
+
+
+def _who_is_there(
+    connection: Connection, account_id: int
+) -> tuple[list[Contact], list[tuple[int, str]]]:
+    row = ContactRow
+    contacts = connection.execute(
+        select(row.contact_id, row.source, row.external_id, row.phone)
+        .where(row.account_id == account_id)
+        .order_by(row.contact_id)
+    )
+    ties = connection.execute(
+        select(FactRow.subject_id, FactRow.value).where(
+            FactRow.account_id == account_id,
+            FactRow.subject == FactSubject.CONTACT,
+            FactRow.name == SAME_PERSON,
+        )
+    )
+    return [Contact(*told) for told in contacts], [(told[0], told[1] or "") for told in ties]
+
+
+def _keep_people(connection: Connection, account_id: int, people: Mapping[int, int]) -> bool:
+    """Keep who is the same person, and tell whether that is news."""
+    known = {told[0]: told[1] for told in contact_links(connection, account_id).rows()}
+    if known == people:
+        return False
+    for row in (ContactLinkRow, MessageLinkRow):
+        connection.execute(delete(row).where(row.account_id == account_id))
+    links = pl.DataFrame(list(people.items()), CONTACT_LINKS, orient="row")
+    owned = links.with_columns(pl.lit(account_id).alias("account_id"))
+    insert_new(connection, table_of(ContactLinkRow), owned)
+    return True
+
+
+def _told_by_several(
+    connection: Connection, account_id: int, people: Mapping[int, int]
+) -> dict[int, list[int]]:
+    """Return person to contacts, of people of whom more than one source tells."""
+    groups: dict[int, list[int]] = defaultdict(list)
+    for contact, person in people.items():
+        groups[person].append(contact)
+    ids = [*groups, *people]
+    told = connection.execute(
+        select(ContactRow.contact_id, ContactRow.source).where(
+            ContactRow.account_id == account_id,
+            among(connection, ContactRow.contact_id.expression, ids),
+        )
+    )
+    source = {contact: name for contact, name in told}  # noqa: C416 - rows are no pairs to mypy
+    whole = {person: [person, *group] for person, group in groups.items()}
+    return {p: group for p, group in whole.items() if len({source[c] for c in group}) > 1}
+
+
+def _link_messages(
+    connection: Connection, account_id: int, groups: Mapping[int, Sequence[int]]
+) -> None:
+    person = {contact: p for p, group in groups.items() for contact in group}
+    by_person: dict[int, list[Message]] = defaultdict(list)
+    for message in _messages_of(connection, list(person)):
+        by_person[person[message.contact_id]].append(message)
+    ids = [m.message_id for messages in by_person.values() for m in messages]
+    channel_ids = _channel_ids(connection, account_id, ids)
+    links: dict[int, int] = {}
+    for messages in by_person.values():
+        links |= same_messages(messages, channel_ids)
+    old = among(connection, MessageLinkRow.message_id.expression, ids)
+    connection.execute(delete(MessageLinkRow).where(old))
+    found = pl.DataFrame(list(links.items()), MESSAGE_LINKS, orient="row")
+    owned = found.with_columns(pl.lit(account_id).alias("account_id"))
+    insert_new(connection, table_of(MessageLinkRow), owned)
+
+
+def _messages_of(connection: Connection, contact_ids: Sequence[int]) -> list[Message]:
+    row = MessageRow
+    told = connection.execute(
+        select(
+            row.message_id,
+            row.contact_id,
+            row.source,
+            row.external_id,
+            row.direction,
+            row.kind,
+            row.text,
+            stored_number(row.sent_at.expression),
+        ).where(among(connection, row.contact_id.expression, contact_ids))
+    )
+    return [Message(*columns) for columns in told]
+
+
+def _channel_ids(
+    connection: Connection, account_id: int, message_ids: Sequence[int]
+) -> dict[int, str]:
+    told = connection.execute(
+        select(FactRow.subject_id, FactRow.value).where(
+            FactRow.account_id == account_id,
+            among(connection, FactRow.subject_id.expression, message_ids),
+            FactRow.subject == FactSubject.MESSAGE,
+            FactRow.name == CHANNEL_MESSAGE_ID,
+        )
+    )
+    return {row[0]: row[1] or "" for row in told}
+
+
+def contact_links(connection: Connection, account_id: int) -> pl.DataFrame:
+    """Return one row per contact that is the same person as one before it."""
+    row = ContactLinkRow
+    mine = select(row.contact_id, row.same_as_contact_id).where(row.account_id == account_id)
+    return read_columns(connection, mine, CONTACT_LINKS)
+
+
+def people_of(
+    connection: Connection, account_id: int, contact_ids: Sequence[int]
+) -> dict[int, int]:
+    """Return each of the contacts, and all that are the same person, with who counts for them."""
+    links = contact_links(connection, account_id)
+    person = dict(links.iter_rows())
+    wanted = {person.get(contact, contact) for contact in contact_ids}
+    others = {contact: p for contact, p in person.items() if p in wanted}
+    return others | {p: p for p in wanted}
+
+
+def linked(connection: Connection, account_id: int, read: History) -> History:
+    """Return a history in which each person is one contact and each message stands once.
+
+    The contact that was written first stands for the person; the source is the one among theirs
+    that is observed longest. Facts of all are theirs; facts that only tie records are left out.
+    """
+    told = replace(read, facts=read.facts.filter(~pl.col("name").is_in(IDENTITY_FACTS)))
+    people = contact_links(connection, account_id)
+    if people.is_empty():
+        return told
+    row = MessageLinkRow
+    mine = select(row.message_id, row.same_as_message_id).where(row.account_id == account_id)
+    twins = read_columns(connection, mine, MESSAGE_LINKS).join(
+        told.messages.select(same_as_message_id="message_id"), on="same_as_message_id"
+    )
+    return _merged(told, dict(people.iter_rows()), dict(twins.iter_rows()))
+
+
+def _merged(read: History, people: Mapping[int, int], twins: Mapping[int, int]) -> History:
+    person = pl.col("contact_id").replace(people)
+    once = read.messages.filter(~pl.col("message_id").is_in(list(twins)))
+    of_message = pl.col("subject") == FactSubject.MESSAGE
+    of_contact = pl.col("subject") == FactSubject.CONTACT
+    subject = (
+        pl.when(of_contact)
+        .then(pl.col("subject_id").replace(people))
+        .when(of_message)
+        .then(pl.col("subject_id").replace(twins))
+        .otherwise(pl.col("subject_id"))
+    )
+    order = ["subject", "name", "subject_id", "known_at"]
+    return replace(
+        read,
+        contacts=_people(read, person),
+        messages=once.with_columns(person).sort("contact_id", "sent_at", "message_id"),
+        leads=read.leads.with_columns(person),
+        facts=read.facts.with_columns(subject_id=subject).sort(order, maintain_order=True),
+    )
+
+
+def _people(read: History, person: pl.Expr) -> pl.DataFrame:
+    ends = read.observations.select("source", "observed_through")
+    members = read.contacts.join(ends, on="source", how="left", maintain_order="left")
+    longest = pl.col("observed_through").fill_null(pl.col("created_at").min()).arg_max()
+    return (
+        members.with_columns(person=person)
+        .sort("contact_id")
+        .group_by("person", maintain_order=True)
+        .agg(
+            pl.col("external_id").first(),
+            pl.col("source").get(longest),
+            pl.col("created_at").min(),
+            pl.col("churned_at").drop_nulls().min(),
+        )
+        .rename({"person": "contact_id"})
+        .select(read.contacts.columns)
+        .sort("contact_id")
+    )

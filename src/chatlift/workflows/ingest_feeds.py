@@ -1,0 +1,220 @@
+"""Import of feeds: chat exports and webhook payloads become records, every entry accounted for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+
+import polars as pl
+
+from chatlift.errors import Conflict
+from chatlift.records import Records
+from chatlift.sources.feeds import ParsedFeed
+from chatlift.store.crm import Crm
+from chatlift.store.imports import REJECTED, record_batch
+from chatlift.store.outcomes import TableCounts, WriteCounts
+from chatlift.vocabulary import SIMULATED, Progress, ReportProgress, no_progress
+
+TABLES = ("contacts", "conversations", "messages", "facts")
+"""What feeds tell; leads are derived from it."""
+ROWS_AT_ONCE = 20_000
+"""Records gathered before they are written: files of one payload each would take too long alone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedReport:
+    """What an import of feeds did; for every table, read = accepted + duplicate + rejected."""
+
+    batch_id: int
+    """Names the batch, so that its refused entries can be read."""
+    feed_count: int
+    tables: Mapping[str, TableCounts] = field(default_factory=dict)
+    """What became of the records of each kind."""
+    completed_count: int = 0
+    """Of the accepted messages, those that took the place of a placeholder."""
+    entry_counts: Mapping[str, int] = field(default_factory=dict)
+    """Entries of payloads that became records, by what they were."""
+    line_counts: Mapping[str, int] = field(default_factory=dict)
+    """Lines of chat exports, by what they were."""
+    passed_over: Mapping[str, int] = field(default_factory=dict)
+    """Entries that are no record and nothing to mend, by kind."""
+    rejected_count: int = 0
+    """Entries that the parser refused; records that the store refused stand in `tables`."""
+    observed_from: datetime | None = None
+    observed_through: datetime | None = None
+    """The span that these feeds cover; null where they hold no dated entry."""
+
+
+def ingest_feeds(
+    feeds: Iterable[ParsedFeed],
+    *,
+    crm: Crm,
+    imported_at: datetime,
+    source: str,
+    report: ReportProgress = no_progress,
+) -> FeedReport:
+    """Write what feeds say, keep what was refused, and widen what was observed.
+
+    The same feeds again, or in another order, give the same records. Feeds are taken as they come,
+    so many of them need no more memory than a few.
+
+    Parameters
+    ----------
+    imported_at
+        The instant from which on everything undated is known.
+    source
+        Names where the feeds come from; records of one source know each other by their ids.
+
+    Raises
+    ------
+    InvalidInput
+        If a feed cannot be read at all; those before it are written.
+    Conflict
+        If the account holds generated records.
+    """
+    _refuse_mixing(crm, source)
+    intake = _Intake(crm, source, imported_at)
+    for some in _gathered(feeds):
+        intake.take(some)
+        told = f"{intake.feed_count:,} feeds, {intake.message_count:,} messages"
+        report(Progress(phase="feeds", fraction=0.0, message=told))
+    return intake.close()
+
+
+def _refuse_mixing(crm: Crm, source: str) -> None:
+    if source != SIMULATED and SIMULATED in crm.sources():
+        raise Conflict(
+            "This account holds generated records, and real ones must not be mixed with them. "
+            "Import into another CHATLIFT_HOME or account."
+        )
+
+
+def _gathered(feeds: Iterable[ParsedFeed]) -> Iterator[list[ParsedFeed]]:
+    some: list[ParsedFeed] = []
+    for feed in feeds:
+        some.append(feed)
+        if sum(_rows(feed.records) for feed in some) >= ROWS_AT_ONCE:
+            yield some
+            some = []
+    if some:
+        yield some
+
+
+def _rows(records: Records) -> int:
+    return sum(getattr(records, table).height for table in TABLES)
+
+
+class _Intake:
+    """An import under way: what was written and counted so far."""
+
+    def __init__(self, crm: Crm, source: str, imported_at: datetime) -> None:
+        self.crm = crm
+        self.source = source
+        self.imported_at = imported_at
+        self.feed_count = 0
+        self.completed_count = 0
+        self.rejected_count = 0
+        self.tables = dict.fromkeys(TABLES, TableCounts())
+        self.passed_over: Counter[str] = Counter()
+        self.entry_counts: Counter[str] = Counter()
+        self.line_counts: Counter[str] = Counter()
+        self.rejected = [REJECTED.to_frame()]
+        self.instants: list[datetime] = []
+
+    @property
+    def message_count(self) -> int:
+        """Messages read so far."""
+        return self.tables["messages"].total
+
+    def take(self, feeds: list[ParsedFeed]) -> None:
+        """Write what these feeds say."""
+        told = Records(**{name: _together(feeds, name) for name in TABLES})
+        written = self.crm.write(told, source=self.source, imported_at=self.imported_at)
+        completed = self.crm.settle(told, source=self.source)
+        self.completed_count += completed
+        for name in TABLES:
+            self.tables[name] += _counts(told, written, name, completed)
+        self.rejected.append(_refused_by_store(feeds, written))
+        for feed in feeds:
+            self._note(feed)
+
+    def _note(self, feed: ParsedFeed) -> None:
+        self.feed_count += 1
+        self.passed_over.update(feed.passed_over)
+        self.entry_counts.update(feed.entry_counts)
+        self.line_counts.update(feed.line_counts)
+        self.rejected_count += feed.rejected.height
+        self.rejected.append(_refused_by_parser(feed))
+        span = (feed.observed_from, feed.observed_through)
+        self.instants.extend(at for at in span if at is not None and at <= self.imported_at)
+
+    def close(self) -> FeedReport:
+        """Keep the batch and what was observed, and return the report."""
+        span = (min(self.instants), max(self.instants)) if self.instants else (None, None)
+        if span[0] is not None and span[1] is not None:
+            self.crm.write_observation(self.source, observed_from=span[0], observed_through=span[1])
+        summary = {name: asdict(counts) for name, counts in self.tables.items()}
+        batch_id = record_batch(
+            self.crm.database,
+            self.crm.account_id,
+            source=self.source,
+            imported_at=self.imported_at,
+            summary=summary | {"passed_over": dict(self.passed_over)},
+            rejected=pl.concat(self.rejected, how="diagonal"),
+        )
+        return FeedReport(
+            batch_id=batch_id,
+            feed_count=self.feed_count,
+            tables=dict(self.tables),
+            completed_count=self.completed_count,
+            entry_counts=dict(self.entry_counts),
+            line_counts=dict(self.line_counts),
+            passed_over=dict(self.passed_over),
+            rejected_count=self.rejected_count,
+            observed_from=span[0],
+            observed_through=span[1],
+        )
+
+
+def _together(feeds: list[ParsedFeed], table: str) -> pl.DataFrame:
+    frames: list[pl.DataFrame] = [getattr(feed.records, table) for feed in feeds]
+    return pl.concat(frames)
+
+
+def _counts(told: Records, written: WriteCounts, table: str, completed: int) -> TableCounts:
+    """Return what became of the records of one table, with the sum checked."""
+    counts: TableCounts = getattr(written, table)
+    if table == "messages":
+        counts += TableCounts(accepted=completed, updated=completed, duplicate=-completed)
+    read_count = getattr(told, table).height
+    if counts.total != read_count:
+        raise RuntimeError(f"{read_count} {table} were read and {counts.total} told of.")
+    return counts
+
+
+def _refused_by_parser(feed: ParsedFeed) -> pl.DataFrame:
+    return feed.rejected.select(
+        pl.lit("entries").alias("table_name"),
+        pl.lit(feed.feed_name).alias("file_name"),
+        pl.col("entry_number").alias("row_number"),
+        "line_number",
+        pl.col("column").alias("column_name"),
+        "value",
+        "reason",
+    )
+
+
+def _refused_by_store(feeds: list[ParsedFeed], written: WriteCounts) -> pl.DataFrame:
+    """Return the records that the store refused; where in a feed they stood, it cannot tell."""
+    names = {feed.feed_name for feed in feeds}
+    return written.rejections.select(
+        pl.col("table").alias("table_name"),
+        pl.lit(names.pop() if len(names) == 1 else "").alias("file_name"),
+        "row_number",
+        pl.lit(None, pl.Int64).alias("line_number"),
+        pl.col("column").alias("column_name"),
+        "value",
+        "reason",
+    )
