@@ -21,6 +21,8 @@ MEDIA = "media"
 UNSUPPORTED = "unsupported"
 """Something the export leaves out altogether, such as what could be viewed once."""
 DOCUMENT = "document"
+FILE_KINDS = frozenset({MEDIA, DOCUMENT, "image", "video", "audio", "sticker", "contact"})
+"""Kinds that an export without media may tell as `MEDIA`."""
 POLL = "poll"
 
 KIND_BY_MARK = {

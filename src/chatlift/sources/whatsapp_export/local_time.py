@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from chatlift.errors import InvalidInput
+
+LONGEST_REPEAT = timedelta(hours=3)
+"""No clock has been set back further, but where a country changed sides of the date line."""
 
 
 def zone_named(name: str) -> ZoneInfo:
@@ -34,14 +37,17 @@ class PhoneClock:
     def __init__(self, zone: ZoneInfo) -> None:
         self.zone = zone
         self._last: datetime | None = None
+        """The clock time before, if it was of a repeated hour."""
         self._fold = 0
 
     def instant(self, clock_time: datetime) -> datetime:
         """Return the UTC instant of the next clock time, which carries no zone."""
         if not self._is_repeated(clock_time):
-            self._last, self._fold = None, 0
+            self._last = None
             return self.first_instant(clock_time)
-        if self._last is not None and clock_time < self._last:
+        if self._last is None or abs(clock_time - self._last) > LONGEST_REPEAT:
+            self._fold = 0
+        elif clock_time < self._last:
             self._fold = 1
         self._last = clock_time
         return clock_time.replace(tzinfo=self.zone, fold=self._fold).astimezone(UTC)

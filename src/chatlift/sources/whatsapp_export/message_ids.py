@@ -1,9 +1,10 @@
 """Ids of messages, which an export does not have, so that the same message is known again.
 
-An id is `<place>-<content>-<ordinal>`: a hash of chat, minute and sender, a hash of kind and
-text, and which of the equal messages of that minute it is. An `e` behind it says that the export
-in which the message was first seen showed it edited. Seconds, which only iOS tells, are left out,
-so that exports of both kinds of phone agree; so does the second pass of a repeated hour.
+An id is `<minute>-<i or o><content>-<ordinal>`: a hash of chat and minute, whether it came in or
+went out, a hash of kind and text, and which of the equal messages of that minute it is. An `e`
+behind it says that it was shown as edited when it was first seen. What two exports of one chat may
+tell differently is left out: seconds, which only iOS has, the pass of a repeated hour, and what
+kind of file was sent, which exports without media do not say.
 """
 
 from __future__ import annotations
@@ -14,17 +15,21 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from chatlift.sources.whatsapp_export.contents import DELETED, MEDIA, Content
+from chatlift.sources.whatsapp_export.contents import DELETED, FILE_KINDS, MEDIA, Content
+from chatlift.vocabulary import Direction
 
-HASH_LENGTH = 20
+DIGEST_LENGTH = 16
 EDITED = "e"
+SIDES = {Direction.INBOUND: "i", Direction.OUTBOUND: "o"}
 
 
 class MessageKey(NamedTuple):
     """What a message is known by; equal messages of one minute have the same."""
 
-    place: str
-    """Hash of chat, minute and sender."""
+    minute: str
+    """Hash of chat and minute."""
+    side: str
+    """`i` in, `o` out."""
     content: str
     """Hash of kind and text."""
 
@@ -37,35 +42,35 @@ class MessageId(NamedTuple):
     is_edited: bool
 
     def __str__(self) -> str:
-        edited = EDITED if self.is_edited else ""
-        return f"{self.key.place}-{self.key.content}-{self.ordinal}{edited}"
+        minute, side, content = self.key
+        return f"{minute}-{side}{content}-{self.ordinal}{EDITED if self.is_edited else ''}"
 
 
 def digest(*parts: str) -> str:
     """Return a short hash of texts, in their order."""
-    return hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[
-        :HASH_LENGTH
-    ]
+    joined = "\x1f".join(parts).encode("utf-8", "surrogatepass")
+    return hashlib.sha256(joined).hexdigest()[:DIGEST_LENGTH]
 
 
-def message_key(chat: str, minute: datetime, sender: str, content: Content) -> MessageKey:
+DELETED_CONTENT = digest(DELETED, "")
+
+
+def message_key(chat: str, minute: datetime, direction: Direction, content: Content) -> MessageKey:
     """Return the key of a message.
 
     Parameters
     ----------
+    chat
+        The contact's id, since a chat has one.
     minute
         The first instant (UTC) at which the phone's clock showed the message's minute.
-    sender
-        Who wrote it: the direction, since a chat has one contact.
     """
+    kind = MEDIA if content.kind in FILE_KINDS else content.kind
     return MessageKey(
-        digest(chat, minute.strftime("%Y-%m-%d %H:%M"), sender),
-        digest(content.kind, content.text or ""),
+        minute=digest(chat, minute.strftime("%Y-%m-%d %H:%M")),
+        side=SIDES[direction],
+        content=digest(kind, content.text or ""),
     )
-
-
-DELETED_CONTENT = digest(DELETED, "")
-OMITTED_CONTENT = digest(MEDIA, "")
 
 
 def numbered(keys: Sequence[MessageKey], edited: Sequence[bool]) -> list[MessageId]:
@@ -79,14 +84,15 @@ def numbered(keys: Sequence[MessageKey], edited: Sequence[bool]) -> list[Message
 
 
 def parse_ids(texts: Iterable[str]) -> list[MessageId]:
-    """Return ids taken apart; what was not made here, such as another source's, is left out."""
+    """Return ids taken apart; what was not made here is left out."""
     return [parsed for text in texts if (parsed := _parsed(text)) is not None]
 
 
 def _parsed(text: str) -> MessageId | None:
-    place, _, rest = text.partition("-")
-    content, _, ordinal = rest.partition("-")
+    minute, _, rest = text.partition("-")
+    said, _, ordinal = rest.partition("-")
     number = ordinal.removesuffix(EDITED)
-    is_ours = len(place) == len(content) == HASH_LENGTH and number.isdecimal()
-    key = MessageKey(place, content)
-    return MessageId(key, int(number), ordinal.endswith(EDITED)) if is_ours else None
+    is_ours = len(minute) == len(said) - 1 == DIGEST_LENGTH and said[0] in SIDES.values()
+    if not is_ours or not number.isdecimal():
+        return None
+    return MessageId(MessageKey(minute, said[0], said[1:]), int(number), ordinal != number)
