@@ -44,7 +44,7 @@ def test_only_one_order_may_keep_the_dates_in_time() -> None:
     ],
 )
 def test_an_open_order_is_asked_for_and_never_guessed(dates: tuple[str, ...]) -> None:
-    with pytest.raises(InvalidInput, match="two ways.*--day-first or --month-first"):
+    with pytest.raises(InvalidInput, match=r"two ways.*--day-first or --month-first"):
         order_of(*dates)
 
 
