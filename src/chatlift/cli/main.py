@@ -64,6 +64,10 @@ class Commands(LazyGroup):
                 module="chatlift.cli.models",
                 help="List, compare, promote, roll back or delete versions.",
             ),
+            "export": Door(
+                module="chatlift.cli.export",
+                help="Write all of one contact's data as JSON.",
+            ),
             "forget": Door(
                 module="chatlift.cli.forget",
                 help="Remove one contact everywhere, for good.",

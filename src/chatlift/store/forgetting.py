@@ -22,7 +22,6 @@ from sqlalchemy import (
     distinct,
     func,
     insert,
-    or_,
     select,
     text,
     update,
@@ -128,6 +127,36 @@ def same_person(crm: Crm, named: Sequence[KnownContact]) -> tuple[KnownContact, 
     return tuple(contact for contact in everybody if contact.contact_id in ids)
 
 
+def identity_of(crm: Crm, contacts: Sequence[KnownContact]) -> Identity:
+    """Return all by which the contacts are known."""
+    ids = {contact.external_id for contact in contacts}
+    numbers = [contact.contact_id for contact in contacts]
+    with crm.database.read() as connection:
+        for table in (LEADS, CONVERSATIONS):
+            mine = among(connection, table.c.contact_id, numbers)
+            ids.update(connection.scalars(select(table.c.external_id).where(mine)))
+    return Identity(
+        ids=frozenset(ids),
+        phones=frozenset(contact.phone for contact in contacts if contact.phone),
+        names=frozenset(contact.name for contact in contacts if contact.name),
+    )
+
+
+def rejected_about(
+    connection: Connection, account_id: int, contact_ids: Sequence[int], identity: Identity
+) -> list[dict[str, Any]]:
+    """Return the refused rows of the account's imports that name the contacts or their messages."""
+    theirs = select(MESSAGES.c.external_id).where(
+        among(connection, MESSAGES.c.contact_id, contact_ids)
+    )
+    is_message = REJECTED.c.value.in_(theirs).label("is_message")
+    statement = (
+        select(*REJECTED.c, is_message).join(BATCHES).where(BATCHES.c.account_id == account_id)
+    )
+    rows = [dict(row._mapping) for row in connection.execute(statement)]
+    return [row for row in rows if row.pop("is_message") or identity.is_named_in(_told(row))]
+
+
 def _linked(crm: Crm) -> list[tuple[int, int]]:
     statement = select(LINKS.c.contact_id, LINKS.c.same_as_contact_id).where(
         LINKS.c.account_id == crm.account_id
@@ -166,32 +195,14 @@ class Forgetting:
             _count(connection, self._forgetting_id, {"tombstones": left})
             self._mark(connection)
 
-    def identity(self) -> Identity:
-        """Return all by which the contacts are known."""
-        ids = {contact.external_id for contact in self._contacts}
-        with self._crm.database.read() as connection:
-            for table in (LEADS, CONVERSATIONS):
-                mine = select(table.c.external_id).where(self._is_mine(connection, table))
-                ids.update(connection.scalars(mine))
-        return Identity(
-            ids=frozenset(ids),
-            phones=frozenset(contact.phone for contact in self._contacts if contact.phone),
-            names=frozenset(contact.name for contact in self._contacts if contact.name),
-        )
-
     def delete_rejected(self, identity: Identity) -> int:
         """Delete the refused rows that name the contacts; return how many."""
-        with self._crm.database.read() as connection:
-            rows = connection.execute(
-                select(*REJECTED.c).join(BATCHES).where(BATCHES.c.account_id == self._account)
-            )
-            ids = [r.rejected_row_id for r in rows if identity.is_named_in(_told(r._mapping))]
         with self._crm.database.write() as connection:
-            messages = select(MESSAGES.c.external_id).where(self._is_mine(connection, MESSAGES))
-            batches = select(BATCHES.c.batch_id).where(BATCHES.c.account_id == self._account)
-            named = among(connection, REJECTED.c.rejected_row_id, ids)
-            about_message = REJECTED.c.value.in_(messages) & REJECTED.c.batch_id.in_(batches)
-            return self._delete(connection, "rejected_rows", REJECTED, or_(named, about_message))
+            found = rejected_about(connection, self._account, self._ids, identity)
+            chosen = among(
+                connection, REJECTED.c.rejected_row_id, [row["rejected_row_id"] for row in found]
+            )
+            return self._delete(connection, "rejected_rows", REJECTED, chosen)
 
     def mask_texts(self, identity: Identity) -> None:
         """Mask what names the contacts in texts that are not their own, such as file names."""
@@ -430,5 +441,5 @@ def _same(key: Column[Any], value: int) -> ColumnElement[bool]:
     return key == value
 
 
-def _told(row: Mapping[Any, Any]) -> list[Any]:
-    return [value for name, value in row.items() if not str(name).endswith(("_id", "_number"))]
+def _told(row: Mapping[str, Any]) -> list[Any]:
+    return [value for name, value in row.items() if not name.endswith(("_id", "_number"))]

@@ -23,6 +23,7 @@ from chatlift.store.forgetting import (
     compact,
     complete,
     find_contacts,
+    identity_of,
     open_receipt,
     same_person,
     was_forgotten,
@@ -123,7 +124,7 @@ def _remove(
 ) -> None:
     forgetting = Forgetting(workspace.crm, contacts)
     forgetting.begin(now=clock())
-    identity = forgetting.identity()
+    identity = identity_of(workspace.crm, contacts)
     report(Progress(phase="elsewhere", fraction=0.1, message="logs and refused rows"))
     forgetting.count(_removed_from_files(workspace, identity))
     forgetting.delete_rejected(identity)

@@ -16,6 +16,7 @@ from chatlift.store.forgetting import (
     compact,
     complete,
     find_contacts,
+    identity_of,
     open_receipt,
     same_person,
     was_forgotten,
@@ -73,9 +74,10 @@ def everything(database: Database) -> str:
 
 
 def forget(crm: Crm, wanted: str) -> None:
-    forgetting = Forgetting(crm, same_person(crm, find_contacts(crm, wanted)))
+    found = same_person(crm, find_contacts(crm, wanted))
+    forgetting = Forgetting(crm, found)
     forgetting.begin(now=NOW)
-    identity = forgetting.identity()
+    identity = identity_of(crm, found)
     forgetting.delete_rejected(identity)
     forgetting.mask_texts(identity)
     while forgetting.delete_messages(now=NOW):

@@ -1,0 +1,42 @@
+"""Export: all of one person's data, so that it can be handed over on request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from chatlift.errors import NotFound
+from chatlift.registry.workspace import Workspace
+from chatlift.store.contact_data import contact_data
+from chatlift.store.forgetting import find_contacts, same_person
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContactExport:
+    """One person's data."""
+
+    account: str
+    exported_at: datetime
+    data: dict[str, list[dict[str, Any]]]
+    """By table, one dictionary per row; see `store.contact_data`. Instants are UTC."""
+
+
+def export_contact(
+    workspace: Workspace, wanted: str, *, source: str | None = None, now: datetime
+) -> ContactExport:
+    """Return all that is held of the person with this id or phone, in all sources.
+
+    Raises
+    ------
+    NotFound
+        If nobody is known by it.
+    """
+    found = same_person(workspace.crm, find_contacts(workspace.crm, wanted, source=source))
+    if not found:
+        raise NotFound(
+            "No contact has this id or phone. Give the id that its source uses, or its phone "
+            "number with the country's code."
+        )
+    data = contact_data(workspace.crm, found)
+    return ContactExport(account=workspace.account.name, exported_at=now, data=data)
