@@ -17,7 +17,10 @@ from chatlift.cli.surroundings import desk, workspace
 from chatlift.errors import InvalidInput
 from chatlift.sources.feeds import ParsedFeed
 from chatlift.sources.whatsapp_cloud import read_cloud_webhooks
-from chatlift.workflows.ingest_feeds import FeedReport, ingest_feeds
+from chatlift.sources.whatsapp_export.alignment import aligned
+from chatlift.sources.whatsapp_export.day_order import DayOrder
+from chatlift.sources.whatsapp_export.export import read_export
+from chatlift.workflows.ingest_feeds import Align, FeedReport, ingest_feeds
 
 app = new_app()
 
@@ -28,6 +31,10 @@ Payloads = Annotated[
         exists=True,
         help="JSON, an array of bodies, JSON Lines, or a folder of such files.",
     ),
+]
+Exports = Annotated[
+    list[Path],
+    typer.Argument(metavar="FILE...", exists=True, help="The .txt or .zip of a chat, or a folder."),
 ]
 SourceName = Annotated[str, typer.Option("--source", help="Names where the feeds come from.")]
 
@@ -53,14 +60,67 @@ def cloud_webhooks(
     _import(files, read_cloud_webhooks, source=source, quiet=quiet, log_file=log_file)
 
 
+# Long because every option is declared here, with its help; the body is short.
+@app.command("whatsapp-export")
+def whatsapp_export(
+    files: Exports,
+    me: Annotated[str, typer.Option(help="The business's name in the chats, or its phone.")],
+    time_zone: Annotated[
+        str,
+        typer.Option(metavar="ZONE", help="Zone of the exporting phone, as Europe/Berlin."),
+    ],
+    group: Annotated[
+        bool, typer.Option("--group", help="Also read chats of more than two people.")
+    ] = False,
+    day_first: Annotated[
+        bool, typer.Option("--day-first", help="Where a file leaves it open: 1/2 is 1 February.")
+    ] = False,
+    month_first: Annotated[
+        bool, typer.Option("--month-first", help="Where a file leaves it open: 1/2 is 2 January.")
+    ] = False,
+    source: SourceName = "whatsapp_export",
+    quiet: options.Quiet = False,
+    log_file: options.LogTo = None,
+) -> None:
+    """Read chats exported by WhatsApp; a later export of a chat adds only what is new.
+
+    Example: chatlift import whatsapp-export chat.zip --me "Our Shop" --time-zone Europe/Berlin
+    """
+
+    def read(path: Path, *, received_at: datetime) -> Iterable[ParsedFeed]:
+        del received_at
+        order = _day_order(day_first=day_first, month_first=month_first)
+        yield read_export(path, me=me, time_zone=time_zone, is_group_welcome=group, day_order=order)
+
+    _import(files, read, source=source, align=aligned, quiet=quiet, log_file=log_file)
+
+
+def _day_order(*, day_first: bool, month_first: bool) -> DayOrder | None:
+    if day_first and month_first:
+        raise typer.BadParameter("Both --day-first and --month-first were given. Give one.")
+    if day_first:
+        return DayOrder.DAY_FIRST
+    return DayOrder.MONTH_FIRST if month_first else None
+
+
 def _import(
-    files: list[Path], read: ReadFeeds, *, source: str, quiet: bool, log_file: Path | None
+    files: list[Path],
+    read: ReadFeeds,
+    *,
+    source: str,
+    quiet: bool,
+    log_file: Path | None,
+    align: Align | None = None,
 ) -> None:
     with desk(quiet=quiet, log_file=log_file) as at, workspace() as opened:
         now = at.clock()
-        feeds = chain.from_iterable(read(path, received_at=now) for path in files)
         report = ingest_feeds(
-            feeds, crm=opened.crm, imported_at=now, source=source, report=at.report
+            chain.from_iterable(read(path, received_at=now) for path in files),
+            crm=opened.crm,
+            imported_at=now,
+            source=source,
+            align=align,
+            report=at.report,
         )
         at.console.say(feed_lines(report))
     _refuse_nothing(report)

@@ -201,6 +201,30 @@ class Crm:
         """Return the store's numbers of leads by their source's ids; as `contact_ids_of`."""
         return self._numbers_of(LeadRow, "lead_id", external_ids, source)
 
+    def message_ids_of(
+        self, contact_external_ids: Sequence[str], *, source: str
+    ) -> dict[str, list[str]]:
+        """Return the ids of the messages of a source's contacts, in time and as they were written.
+
+        Contacts without any are absent.
+        """
+        message = MessageRow
+        with self.database.read() as connection:
+            told = connection.execute(
+                select(ContactRow.external_id, message.external_id)
+                .join(message, message.contact_id == ContactRow.contact_id)
+                .where(
+                    ContactRow.account_id == self.account_id,
+                    ContactRow.source == source,
+                    among(connection, ContactRow.external_id.expression, contact_external_ids),
+                )
+                .order_by(message.sent_at, message.message_id)
+            )
+            found: dict[str, list[str]] = {}
+            for contact, external_id in told:
+                found.setdefault(contact, []).append(external_id)
+        return found
+
     def write_observation(
         self, source: str, *, observed_from: datetime, observed_through: datetime
     ) -> None:

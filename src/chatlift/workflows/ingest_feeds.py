@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
@@ -21,6 +21,10 @@ TABLES = ("contacts", "conversations", "messages", "facts")
 """What feeds tell; leads are derived from it."""
 ROWS_AT_ONCE = 20_000
 """Records gathered before they are written: files of one payload each would take too long alone."""
+
+
+Align = Callable[[ParsedFeed, Mapping[str, Sequence[str]]], ParsedFeed]
+"""Gives messages the ids under which they are known, from their contacts' message ids so far."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +57,7 @@ def ingest_feeds(
     crm: Crm,
     imported_at: datetime,
     source: str,
+    align: Align | None = None,
     report: ReportProgress = no_progress,
 ) -> FeedReport:
     """Write what feeds say, keep what was refused, and widen what was observed.
@@ -66,6 +71,9 @@ def ingest_feeds(
         The instant from which on everything undated is known.
     source
         Names where the feeds come from; records of one source know each other by their ids.
+    align
+        For feeds whose messages have no ids of their own, such as chat exports; each feed is
+        aligned with all that was written before it.
 
     Raises
     ------
@@ -76,8 +84,10 @@ def ingest_feeds(
     """
     _refuse_mixing(crm, source)
     intake = _Intake(crm, source, imported_at)
-    for some in _gathered(feeds):
-        intake.take(some)
+    for some in _gathered(feeds) if align is None else ([feed] for feed in feeds):
+        intake.take(
+            some if align is None else [_aligned(feed, crm, source, align) for feed in some]
+        )
         told = f"{intake.feed_count:,} feeds, {intake.message_count:,} messages"
         report(Progress(phase="feeds", fraction=0.0, message=told))
     return intake.close()
@@ -100,6 +110,11 @@ def _gathered(feeds: Iterable[ParsedFeed]) -> Iterator[list[ParsedFeed]]:
             some = []
     if some:
         yield some
+
+
+def _aligned(feed: ParsedFeed, crm: Crm, source: str, align: Align) -> ParsedFeed:
+    contacts = feed.records.messages["contact_external_id"].unique().to_list()
+    return align(feed, crm.message_ids_of(contacts, source=source))
 
 
 def _rows(records: Records) -> int:
