@@ -239,9 +239,8 @@ def test_the_other_addresses_lead_to_their_commands(home: Home, name: str) -> No
     assert f"Usage: chatlift {name}" in done.stdout
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends Ctrl-C to a console, not a pid")
-def test_ctrl_c_stops_the_training_and_touches_nothing(home: Home) -> None:
-    before = home.json("models", "show", "engagement", "--json")
+def training(home: Home) -> "subprocess.Popen[str]":
+    """A training of engagement that is in the middle of its folds."""
     running = subprocess.Popen(  # noqa: S603 - this interpreter, fixed words
         [*CHATLIFT, "train", "engagement", "--cv-folds", "10"],
         env=home.environment(),
@@ -252,10 +251,38 @@ def test_ctrl_c_stops_the_training_and_touches_nothing(home: Home) -> None:
     assert running.stderr is not None
     for line in running.stderr:
         if "folds" in line:
-            running.send_signal(signal.SIGINT)
             break
+    return running
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without a word")
+def test_who_asks_a_training_to_end_stops_it_and_touches_nothing(home: Home) -> None:
+    """Ctrl-C, `kill` and `docker stop` are heard alike; see tests/unit/cli/test_main.py."""
+    before = home.json("models", "show", "engagement", "--json")
+    running = training(home)
+    running.send_signal(signal.SIGTERM)
     _, told = running.communicate(timeout=60)
     assert running.returncode == 130
     assert "Nothing was published" in told
     assert home.json("runs", "show", "--json")["status"] == "cancelled"
     assert home.json("models", "show", "engagement", "--json") == before
+
+
+def test_a_training_is_stopped_from_elsewhere(home: Home) -> None:
+    running = training(home)
+    told = home.told("runs", "stop")
+    assert "is cancelled. Training was cancelled. Nothing was published" in told
+    _, said = running.communicate(timeout=60)
+    assert (running.returncode, "Training was cancelled" in said) == (130, True)
+    none = home.run("runs", "stop")
+    assert (none.returncode, "No training is under way" in none.stderr) == (1, True)
+
+
+def test_the_run_of_a_dead_process_is_stopped_at_once(home: Home) -> None:
+    running = training(home)
+    running.kill()
+    running.communicate(timeout=60)
+    run = home.json("runs", "show", "--json")
+    assert run["status"] == "training"
+    assert "its process did not answer" in home.told("runs", "stop", run["run_id"])
+    assert home.json("runs", "show", "--json")["status"] == "cancelled"

@@ -1,7 +1,8 @@
 """The entry point: the table of commands, and how an error ends the process.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 data not ready or not valid, 4 refused by the gate,
-130 stopped with Ctrl-C. Nothing heavy is imported before a command runs.
+130 stopped (Ctrl-C, or the system's request to end). Nothing heavy is imported before a command
+runs.
 """
 
 from __future__ import annotations
@@ -10,15 +11,15 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from types import MappingProxyType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from chatlift.cli.console import mend_streams
 from chatlift.cli.lazy import Door, Invocation, LazyGroup
+from chatlift.cli.stopping import STOPPED, hear_requests, stop
 from chatlift.errors import Cancelled, ChatliftError, ErrorKind
 
-STOPPED = 130
 EXIT_CODES: Mapping[ErrorKind, int] = MappingProxyType(
     {
         ErrorKind.INVALID: 3,
@@ -74,10 +75,17 @@ class Commands(LazyGroup):
             ),
             "runs": Door(
                 module="chatlift.cli.runs",
-                help="List the trainings, or show how one went.",
+                help="List the trainings, show how one went, or stop one.",
             ),
         }
     )
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        """Run a command; without this, Ctrl-C would end with 1 and a word of the library's."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            stop()
 
 
 app = typer.Typer(
@@ -123,6 +131,7 @@ def main() -> None:
 def run(arguments: Sequence[str]) -> None:
     """Run `chatlift` with these arguments and end the process with its exit code."""
     mend_streams(sys.stdout, sys.stderr)
+    hear_requests()
     words, debug = hoisted(arguments)
     sys.exit(code_of(lambda: app(words, prog_name="chatlift"), debug=debug))
 

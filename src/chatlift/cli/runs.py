@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from datetime import timedelta
+from time import sleep
 from typing import Annotated
 
 import typer
@@ -11,9 +13,15 @@ from chatlift.cli import options
 from chatlift.cli.json_text import json_text
 from chatlift.cli.lazy import new_app
 from chatlift.cli.run_tables import list_lines, run_lines, to_json
-from chatlift.cli.surroundings import desk, workspace
+from chatlift.cli.surroundings import Desk, desk, workspace
+from chatlift.errors import Conflict
+from chatlift.registry.runs import Run, Runs
 
-app = new_app(help_text="List the trainings, or show how one went.")
+ANSWER_WITHIN = timedelta(seconds=5)
+"""A process that has not stopped by then is dead or stuck."""
+LOOK_SECONDS = 0.2
+
+app = new_app(help_text="List the trainings, show how one went, or stop one.")
 
 
 @app.command("list")
@@ -31,6 +39,43 @@ def list_runs(
         at.console.say(list_lines(runs))
         if as_json:
             sys.stdout.write(json_text([to_json(run) for run in runs]) + "\n")
+
+
+@app.command()
+def stop(
+    run_id: Annotated[
+        str | None, typer.Argument(metavar="[RUN]", help="The one under way by default.")
+    ] = None,
+) -> None:
+    """Stop a training; what serves is untouched.
+
+    Its process sees that within two seconds; a run whose process is dead is ended all the same.
+
+    Example: chatlift runs stop
+    """
+    with desk(quiet=True) as at, workspace() as opened:
+        opened.runs.interrupt_stale(at.clock())
+        run = opened.runs.ask_to_cancel(run_id or _under_way(opened.runs), now=at.clock())
+        ended = _awaited(opened.runs, run, at)
+        at.console.say(f"Run {ended.run_id} is {ended.status}. {ended.message}")
+
+
+def _under_way(runs: Runs) -> str:
+    latest = runs.latest()
+    if latest is None or latest.is_final:
+        raise Conflict("No training is under way: nothing to stop. See `chatlift runs list`.")
+    return latest.run_id
+
+
+def _awaited(runs: Runs, run: Run, at: Desk) -> Run:
+    """Return the run as it ended: by itself, or by force where its process does not answer."""
+    until = at.clock() + ANSWER_WITHIN
+    while at.clock() < until:
+        found = runs.get(run.run_id)
+        if found.is_final:
+            return found
+        sleep(LOOK_SECONDS)
+    return runs.end_unanswered(run.run_id, now=at.clock())
 
 
 @app.command()

@@ -270,7 +270,7 @@ class Runs:
             return self._get(connection, run_id)
 
     def ask_to_cancel(self, run_id: str, *, now: datetime) -> Run:
-        """Ask the run to stop; its process sees that at its next report of progress.
+        """Ask the run to stop; its process looks for that every second.
 
         Raises
         ------
@@ -285,6 +285,23 @@ class Runs:
                 raise Conflict(f"Run {run_id} is {found.status} already: nothing to stop.")
             asked = update(RUNS).where(RUNS.c.run_id == run_id)
             connection.execute(asked.values(cancel_requested_at=now))
+            return self._get(connection, run_id)
+
+    def end_unanswered(self, run_id: str, *, now: datetime) -> Run:
+        """End as cancelled a run whose process did not stop when asked; it can write nothing more.
+
+        A run that has ended meanwhile stays as it is.
+
+        Raises
+        ------
+        RunNotFound
+            If there is no such run.
+        """
+        message = "The run was stopped from outside; its process did not answer."
+        with self._database.write() as connection:
+            if not self._get(connection, run_id, lock=True).is_final:
+                ended = _ended(RunStatus.CANCELLED, now, message)
+                _end(connection, RUNS.c.run_id == run_id, ended)
             return self._get(connection, run_id)
 
     def interrupt_stale(self, now: datetime) -> tuple[str, ...]:

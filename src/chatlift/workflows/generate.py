@@ -1,6 +1,8 @@
 """Generate: a synthetic CRM in place of files, so that anyone can try everything in a minute.
 
-Generated records never stand beside real ones, and `replace` deletes only generated ones.
+Generated records never stand beside real ones, and `replace` deletes only generated ones. The
+observation is written last, so records without one are what a killed generation left: the next one
+says so and replaces them.
 """
 
 from __future__ import annotations
@@ -21,6 +23,9 @@ from chatlift.vocabulary import SIMULATED, LeadOutcome, Progress, ReportProgress
 
 SIMULATED_SHARE = 0.3
 """Share of the whole work that is done when the records are made but not yet written."""
+
+
+UNFINISHED = "An earlier generation was stopped half-way; what it left is replaced."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,11 +89,14 @@ def generate(
     Raises
     ------
     Conflict
-        If the account holds imported records, or generated ones and not `replace`.
+        If the account holds imported records, or a whole generated CRM and not `replace`.
     """
     _refuse_overwriting(crm, replace=replace)
+    is_unfinished = _is_unfinished(crm)
+    if is_unfinished:
+        report(Progress(phase="created", fraction=0.0, message=UNFINISHED))
     simulation = simulate_crm(request, report=_within(report, 0.0, SIMULATED_SHARE))
-    if replace:
+    if replace or is_unfinished:
         crm.delete_source(SIMULATED, report=_within(report, SIMULATED_SHARE, SIMULATED_SHARE))
     # The truth goes first: records without their truth would be judged by an older one.
     save_truth(truth_folder, simulation.truth)
@@ -109,11 +117,17 @@ def _refuse_overwriting(crm: Crm, *, replace: bool) -> None:
             f"This account holds records from {', '.join(imported)}; generated ones would mix "
             "with them. Generate into another account, such as CHATLIFT_ACCOUNT=demo."
         )
-    if not replace and SIMULATED in crm.sources():
+    if not replace and SIMULATED in crm.sources() and not _is_unfinished(crm):
         raise Conflict(
             f"This account already holds generated records ({crm.counts().contacts:,} contacts). "
             "Pass --replace to delete them and generate anew."
         )
+
+
+def _is_unfinished(crm: Crm) -> bool:
+    """Tell whether there are generated records of a generation that did not come to its end."""
+    observed = crm.read_history(contact_ids=[], with_text=False).observations
+    return SIMULATED in crm.sources() and SIMULATED not in observed.get_column("source")
 
 
 def _write(crm: Crm, records: Records, report: ReportProgress) -> WriteCounts:

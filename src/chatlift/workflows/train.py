@@ -52,8 +52,10 @@ from chatlift.vocabulary import (
 
 Clock = Callable[[], datetime]
 
-RENEW_SECONDS = 5.0
-"""How often the lease of a run under way is renewed."""
+WATCH_SECONDS = 1.0
+"""How often a run under way looks whether somebody asked it to stop."""
+RENEW_EVERY = 5
+"""After so many looks its lease is renewed."""
 RECORDED_LIBRARIES = ("chatlift", "numpy", "polars", "scikit-learn", "xgboost-cpu")
 """Whose versions a manifest keeps."""
 
@@ -171,9 +173,11 @@ def train(
         with running.kept_alive():
             outcomes = running.all_models()
     except (Cancelled, KeyboardInterrupt) as stopped:
-        running.end(RunStatus.CANCELLED, running.cancelled())
+        running.cancel()
         raise Cancelled(running.cancelled()) from stopped
     except BaseException as error:
+        if running.has_been_cancelled():
+            raise Cancelled(running.cancelled()) from error
         running.end(RunStatus.FAILED, "Training failed.", failure_of(error))
         raise
     ended = running.end(*_ending(outcomes))
@@ -216,6 +220,9 @@ class _Running:
         self.report = report
         self.fit_with = fit_with
         self.published: list[str] = []
+        self.is_cancelled = False
+        """Whether the run has ended as cancelled; its row then takes nothing more."""
+        self._ending = threading.Lock()
 
     def end(self, status: RunStatus, message: str, error: Mapping[str, Any] | None = None) -> Run:
         """End the run in a final state."""
@@ -228,6 +235,18 @@ class _Running:
             error=error,
         )
 
+    def cancel(self) -> None:
+        """End the run as cancelled, at once and once: also while a long fit still goes on."""
+        with self._ending:
+            if not self.is_cancelled:
+                self.end(RunStatus.CANCELLED, self.cancelled())
+                self.is_cancelled = True
+
+    def has_been_cancelled(self) -> bool:
+        """Tell whether it is over; waits for a cancellation that is just being written."""
+        with self._ending:
+            return self.is_cancelled
+
     def cancelled(self) -> str:
         """Say what a cancelled run leaves behind."""
         if not self.published:
@@ -239,22 +258,35 @@ class _Running:
 
     @contextmanager
     def kept_alive(self) -> Iterator[None]:
-        """Renew the run's lease from a thread, so that one long fit is not taken for a death."""
+        """Watch the run from a thread: renew its lease, and end it if somebody asked it to stop.
+
+        So one long fit is neither taken for a death nor does it hold up a cancellation. Whatever
+        the fit still wants to write is refused, and it stops at its next step.
+        """
         is_over = threading.Event()
 
-        def beat() -> None:
-            while not is_over.wait(RENEW_SECONDS):
-                # A cancellation or a lost run is seen by the next report of progress.
+        def watch() -> None:
+            looks = 0
+            while not is_over.wait(WATCH_SECONDS) and not self.is_cancelled:
+                looks += 1
+                # A lost run is seen by the next report of progress.
                 with suppress(ChatliftError):
-                    self.workspace.runs.renew(self.run.run_id, self.run.attempt, now=self.clock())
+                    self._look(renews=looks % RENEW_EVERY == 0)
 
-        heart = threading.Thread(target=beat, name="lease", daemon=True)
+        heart = threading.Thread(target=watch, name="lease", daemon=True)
         heart.start()
         try:
             yield
         finally:
             is_over.set()
             heart.join()
+
+    def _look(self, *, renews: bool) -> None:
+        runs = self.workspace.runs
+        if runs.get(self.run.run_id).cancel_requested_at is not None:
+            self.cancel()
+        elif renews:
+            runs.renew(self.run.run_id, self.run.attempt, now=self.clock())
 
     def all_models(self) -> list[ModelOutcome]:
         """Train the models in turn; one that fails leaves the others alone."""
@@ -281,6 +313,8 @@ class _Running:
         return report
 
     def _tell(self, step: Progress) -> None:
+        if self.is_cancelled:
+            raise Cancelled(self.cancelled())
         self.workspace.runs.progress(
             self.run.run_id,
             self.run.attempt,
@@ -300,6 +334,8 @@ class _Running:
         except (Cancelled, KeyboardInterrupt):
             raise
         except ChatliftError as error:
+            if self.has_been_cancelled():
+                raise
             return ModelOutcome(model=model, sentence=str(error), error=failure_of(error))
         except Exception as error:  # noqa: BLE001 - one model's failure leaves the others alone
             return ModelOutcome(

@@ -1,5 +1,6 @@
 """How the command line ends: exit codes, sentences, and help without heavy imports."""
 
+import signal
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ from chatlift.cli.main import EXIT_CODES, Commands, app, code_of, frames_of, hoi
 from chatlift.errors import Cancelled, ChatliftError, Conflict, ErrorKind, InvalidInput, NotReady
 
 CELL = "a customer's words"
+STOPS = [name for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
 
 
 def raising(error: BaseException) -> object:
@@ -38,6 +40,34 @@ def test_every_kind_of_error_has_an_exit_code() -> None:
 )
 def test_an_error_ends_with_its_exit_code(error: BaseException, code: int) -> None:
     assert code_of(raising(error), debug=False) == code
+
+
+@pytest.mark.parametrize("name", STOPS)
+def test_whoever_asks_a_command_to_end_it_stops_with_one_line(name: str) -> None:
+    """Whatever it does: here it is still opening its door."""
+    told = (
+        "import signal, sys\n"
+        "from chatlift.cli import main\n"
+        "def command(group, ctx, name):\n"
+        f"    signal.raise_signal(signal.{name})\n"
+        "main.Commands.get_command = command\n"
+        "main.run(['generate'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True)  # noqa: S603
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "Stopped.\n")
+
+
+def test_ctrl_c_while_it_starts_ends_with_one_line() -> None:
+    told = (
+        "import sys\n"
+        "from chatlift import __main__ as start\n"
+        "def broken(name):\n"
+        "    raise KeyboardInterrupt\n"
+        "start.import_module = broken\n"
+        "start.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True)  # noqa: S603
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "Stopped.\n")
 
 
 def test_an_own_error_is_told_as_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chatlift.errors import Cancelled
+from chatlift.errors import Cancelled, Conflict
 from chatlift.registry.runs import LEASE, TRANSITIONS, ModelsBusy, Run, RunLost, Runs
 from chatlift.store.accounts import ensure_account
 from chatlift.store.database import Database
@@ -71,6 +71,19 @@ def test_a_run_that_was_asked_to_stop_hears_it_at_its_next_report(runs: Runs) ->
     runs.ask_to_cancel(run.run_id, now=NOW)
     with pytest.raises(Cancelled):
         tell(runs, run, 50)
+
+
+def test_a_run_that_does_not_answer_is_ended_and_can_write_no_more(runs: Runs) -> None:
+    run = start(runs, LEADS)
+    runs.ask_to_cancel(run.run_id, now=NOW)
+    ended = runs.end_unanswered(run.run_id, now=NOW + timedelta(seconds=5))
+    assert ended.status is RunStatus.CANCELLED
+    with pytest.raises(RunLost):
+        tell(runs, run, 50)
+    assert start(runs, LEADS).status is RunStatus.TRAINING
+    assert runs.end_unanswered(run.run_id, now=NOW + timedelta(seconds=9)) == ended
+    with pytest.raises(Conflict, match="nothing to stop"):
+        runs.ask_to_cancel(run.run_id, now=NOW)
 
 
 def test_progress_never_goes_back_and_metrics_gather(runs: Runs) -> None:

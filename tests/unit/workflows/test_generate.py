@@ -11,7 +11,7 @@ from chatlift.simulate.quality import quality_of
 from chatlift.simulate.request import SimulationRequest
 from chatlift.simulate.truth_files import load_truth, truth_by_entity
 from chatlift.vocabulary import SIMULATED, ModelName
-from chatlift.workflows.generate import generate
+from chatlift.workflows.generate import UNFINISHED, generate
 
 UNTIL = datetime(2026, 3, 4, 10, tzinfo=UTC)
 
@@ -62,6 +62,34 @@ def test_generating_again_needs_replace_and_then_leaves_only_the_new(crm, tmp_pa
         request(contacts=25, seed=1001), crm=crm, truth_folder=tmp_path / "truth", replace=True
     )
     assert (crm.counts().contacts, crm.counts().messages) == (25, made.messages)
+
+
+@pytest.mark.parametrize("phase", ["contacts", "leads", "messages", "facts"])
+def test_a_generation_that_was_killed_is_named_and_replaced_by_the_next(crm, tmp_path, phase):
+    def killed(step):
+        if step.phase == phase and "of" in step.message and step.fraction > 0.3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        generate(request(seed=1001), crm=crm, truth_folder=tmp_path / "truth", report=killed)
+    assert crm.counts().contacts > 0
+    steps = []
+    made = generate(request(), crm=crm, truth_folder=tmp_path / "truth", report=steps.append)
+    assert steps[0].message == UNFINISHED
+    assert (crm.counts().contacts, crm.counts().messages) == (30, made.messages)
+
+
+def test_a_deletion_that_was_killed_is_named_too(crm, tmp_path):
+    def killed(step):
+        if step.phase == "delete":
+            raise KeyboardInterrupt
+
+    generate(request(), crm=crm, truth_folder=tmp_path / "truth")
+    with pytest.raises(KeyboardInterrupt):
+        generate(request(), crm=crm, truth_folder=tmp_path / "truth", replace=True, report=killed)
+    steps = []
+    generate(request(), crm=crm, truth_folder=tmp_path / "truth", report=steps.append)
+    assert steps[0].message == UNFINISHED
 
 
 def test_imported_records_are_never_replaced(crm, tmp_path):

@@ -6,11 +6,12 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from time import sleep
 
 import numpy as np
 import polars as pl
 import pytest
-from tests.businesses import account_of, assert_at_rest, clock_at, quick
+from tests.businesses import account_of, assert_at_rest, clock_at, locks, quick
 from tests.histories import at, business
 from tests.unit.workflows.conftest import DAYS, FLOORS, shop
 
@@ -87,6 +88,28 @@ def test_a_training_asked_to_stop_by_another_stops_at_its_next_step(untrained: W
 
     with pytest.raises(Cancelled):
         train(untrained, quick(LEADS), clock=clock_at(CLOCK_DAY), report=ask)
+    assert untrained.versions.list() == ()
+    assert_at_rest(untrained)
+
+
+def test_a_cancellation_ends_the_run_while_a_long_fit_still_goes_on(untrained: Workspace) -> None:
+    """The run is over and its model free before the fit has returned."""
+    seen: list[RunStatus] = []
+
+    def endless(snapshot: Snapshot, recipe: Recipe) -> FittedModel:
+        if not seen:
+            run = untrained.runs.latest()
+            assert run is not None
+            untrained.runs.ask_to_cancel(run.run_id, now=clock_at(CLOCK_DAY)())
+            while not untrained.runs.get(run.run_id).is_final:
+                sleep(0.05)
+            seen.append(untrained.runs.get(run.run_id).status)
+            assert locks(untrained) == 0
+        return fit(snapshot, recipe)
+
+    with pytest.raises(Cancelled, match="champion is untouched"):
+        train(untrained, quick(LEADS), clock=clock_at(CLOCK_DAY), fit_with=endless)
+    assert set(seen) == {RunStatus.CANCELLED}
     assert untrained.versions.list() == ()
     assert_at_rest(untrained)
 
