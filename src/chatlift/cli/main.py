@@ -49,6 +49,10 @@ class Commands(LazyGroup):
                 module="chatlift.cli.importing",
                 help="Read the files of a CRM export (CSV or Parquet).",
             ),
+            "data": Door(
+                module="chatlift.cli.data",
+                help="Tell what is doubtful about the records, and what they are enough for.",
+            ),
             "train": Door(
                 module="chatlift.cli.train",
                 help="Train the models, judge them, and put the good ones to work.",
@@ -72,6 +76,10 @@ class Commands(LazyGroup):
             "forget": Door(
                 module="chatlift.cli.forget",
                 help="Remove one contact everywhere, for good.",
+            ),
+            "settings": Door(
+                module="chatlift.cli.settings",
+                help="Show or change targets, floors, time zone and what counts as leaving.",
             ),
             "runs": Door(
                 module="chatlift.cli.runs",

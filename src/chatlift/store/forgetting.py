@@ -106,7 +106,7 @@ class Receipt:
 
 def find_contacts(crm: Crm, wanted: str, *, source: str | None = None) -> tuple[KnownContact, ...]:
     """Return the contacts with this id or phone, of one source or of all."""
-    found = [contact for contact in _contacts(crm) if source in (None, contact.source)]
+    found = [contact for contact in all_contacts(crm) if source in (None, contact.source)]
     by_id = [contact for contact in found if contact.external_id == wanted]
     digits = phone_digits(wanted)
     by_phone = [c for c in found if digits and phone_digits(c.phone) == digits]
@@ -115,7 +115,7 @@ def find_contacts(crm: Crm, wanted: str, *, source: str | None = None) -> tuple[
 
 def same_person(crm: Crm, named: Sequence[KnownContact]) -> tuple[KnownContact, ...]:
     """Return these contacts and all others, of any source, that are linked or share a phone."""
-    everybody = _contacts(crm)
+    everybody = all_contacts(crm)
     ids = {contact.contact_id for contact in named}
     pairs = _linked(crm)
     before = 0
@@ -165,7 +165,8 @@ def _linked(crm: Crm) -> list[tuple[int, int]]:
         return [(row[0], row[1]) for row in connection.execute(statement)]
 
 
-def _contacts(crm: Crm) -> tuple[KnownContact, ...]:
+def all_contacts(crm: Crm) -> tuple[KnownContact, ...]:
+    """Return the contacts of the account, in the order in which they came in."""
     names = list(KnownContact.__dataclass_fields__)
     statement = select(*(CONTACTS.c[name] for name in names)).where(
         CONTACTS.c.account_id == crm.account_id

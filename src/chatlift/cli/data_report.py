@@ -1,0 +1,84 @@
+"""What a data check found, as lines and as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from chatlift.learn.data_quality import Point
+from chatlift.learn.readiness import Need
+from chatlift.workflows.data_check import DataReport, ModelReadiness
+
+
+def data_lines(report: DataReport) -> list[str]:
+    """Return counts, doubts and readiness for a person."""
+    return [
+        "DATA",
+        *_counts(report),
+        "",
+        "QUALITY",
+        *_points(report.points),
+        *_unfinished(report),
+        "",
+        "READINESS",
+        *(line for model in report.readiness for line in _model(model)),
+    ]
+
+
+def _counts(report: DataReport) -> list[str]:
+    found = report.counts
+    lines = [
+        f"{found.contacts:,} contacts, {found.conversations:,} conversations, "
+        f"{found.messages:,} messages, {found.leads:,} leads ({found.leads_won:,} won, "
+        f"{found.leads_lost:,} lost, {found.leads_open:,} open), {found.facts:,} facts"
+    ]
+    lines += [
+        f"{span.source}: complete from {span.observed_from:%Y-%m-%d %H:%M} to "
+        f"{span.observed_through:%Y-%m-%d %H:%M} UTC"
+        for span in report.spans
+    ]
+    return lines
+
+
+def _points(points: tuple[Point, ...]) -> list[str]:
+    lines = [f"  !  {_told(point)} {point.sentence}." for point in points if point.is_problem]
+    fine = [point.name.replace("_", " ") for point in points if not point.is_problem]
+    return [*lines, f"  ok  none of: {', '.join(fine)}" if fine else "  nothing was free of doubt"]
+
+
+def _told(point: Point) -> str:
+    if point.total is None:
+        return f"{point.count:,}"
+    return f"{point.count:,} of {point.total:,} ({point.count / max(point.total, 1):.1%})"
+
+
+def _unfinished(report: DataReport) -> list[str]:
+    if not report.is_forgetting_unfinished:
+        return []
+    return ["  !  A forgetting was cut off. Run the same `chatlift forget` again."]
+
+
+def _model(model: ModelReadiness) -> list[str]:
+    return [model.sentence, *(_need(need) for need in model.report.needs)]
+
+
+def _need(need: Need) -> str:
+    mark = "ok" if need.is_met else "NO"
+    when = f", by {need.ready_on:%Y-%m-%d} at this pace" if need.ready_on else ""
+    return f"  {mark}  {need.what}: {need.found:,}, {need.needed:,} needed{when}"
+
+
+def to_json(report: DataReport) -> dict[str, Any]:
+    """Return all of it as plain values for programs."""
+    models = [
+        {
+            "model": model.model,
+            "is_ready": model.report.is_ready,
+            "sentence": model.sentence,
+            "undecided": model.report.undecided,
+            "needs": [asdict(need) | {"is_met": need.is_met} for need in model.report.needs],
+        }
+        for model in report.readiness
+    ]
+    points = [asdict(point) | {"is_problem": point.is_problem} for point in report.points]
+    return asdict(report) | {"points": points, "readiness": models}

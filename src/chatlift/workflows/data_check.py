@@ -1,0 +1,102 @@
+"""Data check: what is doubtful about the records, and which model they are enough for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from chatlift.errors import NotReady
+from chatlift.history import History
+from chatlift.learn.data_quality import Outside, Point, examine
+from chatlift.learn.readiness import ReadinessReport, assess
+from chatlift.learn.specs.base import ModelSpec
+from chatlift.learn.specs.choices import Choices
+from chatlift.learn.specs.churn import rule_of
+from chatlift.learn.specs.directory import SPECS
+from chatlift.learn.specs.observing import observed_through
+from chatlift.registry.serving import history_of
+from chatlift.registry.workspace import Workspace
+from chatlift.store.crm import RecordCounts
+from chatlift.store.doubts import contacts_sharing_a_phone, messages_of_unknown_direction
+from chatlift.store.forgetting import open_receipt
+from chatlift.vocabulary import ChurnRule, ModelName
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceSpan:
+    """What one source is known to be complete for."""
+
+    source: str
+    observed_from: datetime
+    observed_through: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelReadiness:
+    """Whether there is enough for one model."""
+
+    model: ModelName
+    report: ReadinessReport
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataReport:
+    """What a person should know before training."""
+
+    counts: RecordCounts
+    spans: tuple[SourceSpan, ...]
+    points: tuple[Point, ...]
+    readiness: tuple[ModelReadiness, ...]
+    is_forgetting_unfinished: bool
+    """A forgetting was cut off; running the same command again completes it."""
+
+
+def check_data(workspace: Workspace, *, now: datetime) -> DataReport:
+    """Look at all records of the account.
+
+    Raises
+    ------
+    NotReady
+        If there is no record yet.
+    """
+    counts = workspace.crm.counts()
+    if not counts.contacts:
+        raise NotReady(
+            "There is no data to check. Import some with `chatlift import`, or run "
+            "`chatlift generate`."
+        )
+    history = history_of(workspace)
+    outside = Outside(
+        unknown_directions=messages_of_unknown_direction(workspace.crm),
+        shared_phones=contacts_sharing_a_phone(workspace.crm),
+    )
+    leads = _choices(workspace, SPECS[ModelName.LEAD_SCORING])
+    return DataReport(
+        counts=counts,
+        spans=tuple(SourceSpan(**row) for row in history.observations.iter_rows(named=True)),
+        points=examine(history, outside, now=now, horizon_days=leads.spans.horizon_days),
+        readiness=tuple(
+            _readiness(workspace, history, spec, counts.conversations) for spec in SPECS.values()
+        ),
+        is_forgetting_unfinished=open_receipt(workspace.crm) is not None,
+    )
+
+
+def _readiness(
+    workspace: Workspace, history: History, spec: ModelSpec, conversations: int
+) -> ModelReadiness:
+    choices = _choices(workspace, spec)
+    report = assess(
+        spec.examples(history, choices.spans),
+        spec,
+        choices.floors,
+        conversations=conversations,
+        by_silence=rule_of(history, choices.spans) is ChurnRule.SILENCE,
+        through=observed_through(history),
+    )
+    return ModelReadiness(model=spec.model, report=report, sentence=report.sentence(spec))
+
+
+def _choices(workspace: Workspace, spec: ModelSpec) -> Choices:
+    return Choices.of(spec, workspace.account.settings)

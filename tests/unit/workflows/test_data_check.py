@@ -1,0 +1,38 @@
+from pathlib import Path
+
+import pytest
+from tests.businesses import account_of, clock_at
+from tests.histories import business
+
+from chatlift.cli.data_report import data_lines, to_json
+from chatlift.cli.json_text import json_text
+from chatlift.errors import NotReady
+from chatlift.registry.workspace import Workspace
+from chatlift.workflows.data_check import check_data
+
+NOW = clock_at(120)()
+
+
+def test_ready_and_unready_models_say_what_there_is(trained: Workspace) -> None:
+    report = check_data(trained, now=NOW)
+    assert {model.model: model.report.is_ready for model in report.readiness} == {
+        "lead_scoring": True,
+        "churn": True,
+        "engagement": True,
+    }
+    assert report.counts.contacts == 70
+    assert not report.is_forgetting_unfinished
+
+
+def test_too_little_data_says_what_is_missing_and_when_it_will_do(tmp_path: Path) -> None:
+    with account_of(tmp_path, business(1, contacts=20, days=90)) as workspace:
+        lines = data_lines(check_data(workspace, now=NOW))
+        told = "\n".join(lines)
+        assert "Not enough data to train lead_scoring" in told
+        assert any("NO  mature leads" in line and ", by 202" in line for line in lines)
+        assert json_text(to_json(check_data(workspace, now=NOW))).count('"is_ready": false') == 3
+
+
+def test_no_data_is_said_in_a_sentence(tmp_path: Path) -> None:
+    with account_of(tmp_path) as workspace, pytest.raises(NotReady, match="no data to check"):
+        check_data(workspace, now=NOW)
