@@ -100,7 +100,7 @@ def tell_people(
     my_names = frozenset(sender for sender in message_counts if _is_same(sender, me))
     others = [sender for sender in message_counts if sender not in my_names]
     is_unanswered = title is not None and [plain_name(title)] == others
-    if not my_names and not is_unanswered:
+    if message_counts and not my_names and not is_unanswered:
         raise SenderNotFound(file_name, message_counts)
     if len(others) > 1 and not is_group_welcome:
         raise InvalidInput(
@@ -147,11 +147,11 @@ def _is_same(sender: str, me: str) -> bool:
 
 
 def _unheard(title: str | None, file_name: str) -> str:
-    """Return the contact of a chat in which only the business writes."""
+    """Return the contact of a chat in which nobody but the business writes."""
     if title is None:
         raise InvalidInput(
-            f"Only the business writes in {shown_name(file_name)}, and the file's name does not "
-            'tell to whom. Call it "WhatsApp Chat with NAME.txt", as phones do.'
+            f"Nobody but the business writes in {shown_name(file_name)}, and the file's name does "
+            'not tell to whom. Call it "WhatsApp Chat with NAME.txt", as phones do.'
         )
     return plain_name(title)
 
