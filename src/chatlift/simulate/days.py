@@ -30,7 +30,7 @@ from chatlift.simulate.request import SimulationRequest
 ENGAGED, FADING, SILENT, GONE = 0, 1, 2, 3
 """States; a contact that is gone has opted out and never writes again."""
 
-SEND_RATES = ((7, 0.4), (21, 0.1), (3650, 0.012))
+SEND_RATES = ((7, 0.6), (21, 0.08), (3650, 0.012))
 """Chance per day that the business writes, by the most days since the contact last wrote:
 people write to those they are in touch with."""
 CAMPAIGN_EVERY_DAYS = 14
