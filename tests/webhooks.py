@@ -52,3 +52,33 @@ def echo(external_id: str, at: int, text: str = "hi Anna") -> dict[str, Any]:
     told = {"from": SHOP, "to": ANNA, "id": external_id, "timestamp": str(at), "type": "text"}
     body = {"message_echoes": [told | {"text": {"body": text}}]}
     return cloud_body(body, field="smb_message_echoes")
+
+
+def chatwoot_contact(external_id: int = 7, phone: str | None = f"+{ANNA}") -> dict[str, Any]:
+    return {"id": external_id, "name": "Anna", "phone_number": phone, "type": "contact"}
+
+
+def chatwoot_message(
+    external_id: int, at: int, text: str | None = "hello", kind: str = "incoming", **more: Any
+) -> dict[str, Any]:
+    """An event of Chatwoot: a message in the conversation 3 with Anna."""
+    conversation = {
+        "id": 3,
+        "created_at": at,
+        "contact_inbox": {"contact_id": 7},
+        "meta": {"sender": chatwoot_contact()},
+    }
+    told = {
+        "event": "message_created",
+        "id": external_id,
+        "content": text,
+        "content_type": "text",
+        "content_attributes": {},
+        "created_at": at,
+        "message_type": kind,
+        "private": False,
+        "source_id": None,
+        "sender": chatwoot_contact() if kind == "incoming" else {"id": 1, "type": "user"},
+        "conversation": conversation,
+    }
+    return told | more

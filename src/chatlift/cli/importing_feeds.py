@@ -15,6 +15,7 @@ from chatlift.cli.feed_report import feed_lines
 from chatlift.cli.lazy import new_app
 from chatlift.cli.surroundings import desk, workspace
 from chatlift.errors import InvalidInput
+from chatlift.sources.chatwoot import read_chatwoot_webhooks
 from chatlift.sources.feeds import ParsedFeed
 from chatlift.sources.whatsapp_cloud import read_cloud_webhooks
 from chatlift.sources.whatsapp_export.alignment import aligned
@@ -58,6 +59,20 @@ def cloud_webhooks(
     Example: chatlift import cloud-webhooks webhooks.jsonl
     """
     _import(files, read_cloud_webhooks, source=source, quiet=quiet, log_file=log_file)
+
+
+@app.command()
+def chatwoot(
+    files: Payloads,
+    source: SourceName = "chatwoot",
+    quiet: options.Quiet = False,
+    log_file: options.LogTo = None,
+) -> None:
+    """Read webhook events of Chatwoot; the same again change nothing.
+
+    Example: chatlift import chatwoot events.jsonl
+    """
+    _import(files, read_chatwoot_webhooks, source=source, quiet=quiet, log_file=log_file)
 
 
 # Long because every option is declared here, with its help; the body is short.
