@@ -28,7 +28,8 @@ $(READY): requirements/dev.txt pyproject.toml
 	@touch $(READY)
 
 demo: $(READY) ## Generate a CRM, train three models, test them, list the ten best leads
-	@CHATLIFT_HOME="$(DEMO_HOME)" $(BIN)/chatlift demo
+	@unset CHATLIFT_DATABASE_URL CHATLIFT_ARTIFACTS CHATLIFT_ACCOUNT; \
+		CHATLIFT_HOME="$(DEMO_HOME)" $(BIN)/chatlift demo
 
 test: $(READY) ## Run the whole test suite
 	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 \

@@ -149,6 +149,12 @@ def test_a_second_version_can_be_compared_damaged_rolled_back_and_deleted(copied
     assert copied.run("predict", "engagement").returncode == 3
 
 
+def test_a_choice_of_the_account_is_shown_and_in_force(copied: Home) -> None:
+    assert "* churn_rule" in copied.told("settings", "set", "churn_rule", "contract")
+    assert copied.json("settings", "show", "--json")["churn_rule"] == "contract"
+    assert "* churn_rule" in copied.told("settings", "show")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
@@ -169,6 +175,9 @@ def test_a_second_version_can_be_compared_damaged_rolled_back_and_deleted(copied
         (["generate"], 1, "--replace"),
         (["import", "--contacts", "nowhere.csv"], 2, "nowhere.csv"),
         (["import"], 2, "Name at least one"),
+        (["settings", "set", "colour", "red"], 2, "No setting is called 'colour'"),
+        (["settings", "set", "churn_rule", "mood"], 2, "auto, silence, contract"),
+        (["runs", "stop", "nothing"], 2, "chatlift runs list"),
         (["runs", "show", "nothing"], 2, "chatlift runs list"),
         (["train", "--log-file", str(ROOT / "none" / "log.txt")], 3, "cannot be written"),
     ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from chatlift.cli.figures import figure_line, name_of, told_bytes, told_number
@@ -12,31 +12,37 @@ from chatlift.registry.champions import LedgerEntry
 from chatlift.registry.versions import Comparison, Version
 from chatlift.vocabulary import ModelName
 
+Damages = Mapping[int, str]
+"""What is wrong with a version's files, by `version_id`; intact ones are absent."""
+HEAD = (
+    f"{'Version':<8}  {'Serves':<6}  {'Verdict':<13}  {'Failed check':<20}  {'Files':<7}  "
+    f"{'Created (UTC)':<16}  {'Size':>8}  Figures"
+)
 
-def list_lines(versions: Sequence[Version]) -> list[str]:
+
+def list_lines(versions: Sequence[Version], damages: Damages) -> list[str]:
     """Return one line per model: what serves, else its newest version."""
     if not versions:
         return ["There are no versions yet. Train some with: chatlift train"]
-    head = (
-        f"{'Model':<13}  {'Version':<8}  {'Serves':<6}  {'Created (UTC)':<16}  {'Size':>8}  Figures"
-    )
-    return [head, *(_row(versions, model) for model in ModelName if _of(versions, model))]
+    rows = [f"{shown.model:<13}  {version_row(shown, damages)}" for shown in shown_of(versions)]
+    return [f"{'Model':<13}  {HEAD}", *rows]
 
 
-def _of(versions: Sequence[Version], model: ModelName) -> list[Version]:
-    return [version for version in versions if version.model is model]
+def shown_of(versions: Sequence[Version]) -> list[Version]:
+    """Return per model the version that serves, else the newest."""
+    shown: dict[ModelName, Version] = {}
+    for version in versions:
+        if version.is_champion or version.model not in shown:
+            shown[version.model] = version
+    return [shown[model] for model in ModelName if model in shown]
 
 
-def _row(versions: Sequence[Version], model: ModelName) -> str:
-    found = _of(versions, model)
-    shown = next((version for version in found if version.is_champion), found[0])
-    return f"{model:<13}  {version_row(shown)}"
-
-
-def version_row(version: Version) -> str:
-    """Return number, role, age, size and figures of a version."""
+def version_row(version: Version, damages: Damages) -> str:
+    """Return number, role, verdict, state of the files, age, size and figures of a version."""
     return (
         f"{'v' + str(version.number):<8}  {'yes' if version.is_champion else 'no':<6}  "
+        f"{version.verdict:<13}  {version.first_failed_check or '-':<20}  "
+        f"{'DAMAGED' if version.version_id in damages else 'intact':<7}  "
         f"{version.created_at:%Y-%m-%d %H:%M}  {told_bytes(version.size_bytes):>8}  "
         f"{told_metrics(version)}"
     )
@@ -50,11 +56,14 @@ def told_metrics(version: Version) -> str:
 
 
 def model_lines(
-    model: ModelName, versions: Sequence[Version], ledger: Sequence[LedgerEntry]
+    model: ModelName,
+    versions: Sequence[Version],
+    ledger: Sequence[LedgerEntry],
+    damages: Damages,
 ) -> list[str]:
     """Return all versions of a model and who served when."""
-    lines = [f"{model}: {SPECS[model].question}"]
-    lines += [version_row(version) for version in versions] or ["There are no versions."]
+    lines = [f"{model}: {SPECS[model].question}", *([HEAD] if versions else [])]
+    lines += [version_row(v, damages) for v in versions] or ["There are no versions."]
     lines += ["", "Who served when (UTC)"] if ledger else []
     return [*lines, *(_entry(entry) for entry in ledger)]
 
@@ -68,7 +77,7 @@ def _entry(entry: LedgerEntry) -> str:
     )
 
 
-def version_lines(version: Version) -> list[str]:
+def version_lines(version: Version, damages: Damages) -> list[str]:
     """Return all that is known of one version."""
     figures: dict[str, Any] = version.evaluation["figures"]
     return [
@@ -76,11 +85,16 @@ def version_lines(version: Version) -> list[str]:
         f"Created: {version.created_at:%Y-%m-%d %H:%M} UTC by run {version.run_id}",
         f"Main file: {main_file_of(version.model, version)}",
         f"Size: {told_bytes(version.size_bytes)}; manifest SHA-256 {version.manifest_sha256}",
+        _files(damages.get(version.version_id)),
         f"Measured {version.evaluation['basis_words']}",
         *(figure_line(name, figure) for name, figure in figures.items()),
         f"Gate verdict: {version.verdict}",
         *(_check(check) for check in version.gate["checks"]),
     ]
+
+
+def _files(damage: str | None) -> str:
+    return f"Files: DAMAGED: {damage}" if damage else "Files: intact, as they were registered"
 
 
 def _check(check: dict[str, Any]) -> str:
@@ -101,7 +115,7 @@ def comparison_lines(found: Comparison) -> list[str]:
     return [*lines, f"They were trained on {same} with {told}."]
 
 
-def to_json(versions: Iterable[Version]) -> list[dict[str, Any]]:
+def to_json(versions: Iterable[Version], damages: Damages) -> list[dict[str, Any]]:
     """Return versions as plain values for programs."""
     return [
         {
@@ -114,6 +128,8 @@ def to_json(versions: Iterable[Version]) -> list[dict[str, Any]]:
             "created_at": version.created_at,
             "run_id": version.run_id,
             "verdict": version.verdict,
+            "failed_check": version.first_failed_check,
+            "damage": damages.get(version.version_id),
             "metrics": version.metrics,
         }
         for version in versions

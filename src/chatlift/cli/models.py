@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -14,11 +15,13 @@ from chatlift.cli.model_tables import (
     comparison_lines,
     list_lines,
     model_lines,
+    shown_of,
     to_json,
     version_lines,
 )
 from chatlift.cli.reading import as_usage, model_named
 from chatlift.cli.surroundings import desk, workspace
+from chatlift.registry.versions import Version, Versions
 
 COMMAND_LINE = "command line"
 """Who decided, where nobody says: the name of the operating system's user is personal."""
@@ -31,15 +34,21 @@ app = new_app(help_text="List, compare, promote, roll back or delete versions.")
 
 @app.command("list")
 def list_models(as_json: options.AsJson = False) -> None:
-    """List each model with the version that serves, else its newest.
+    """List each model with the version that serves, else its newest, and whether it is intact.
 
     Example: chatlift models list
     """
     with desk(quiet=True, as_json=as_json) as at, workspace() as opened:
         versions = opened.versions.list()
-        at.console.say(list_lines(versions))
+        damages = _damages(opened.versions, versions if as_json else shown_of(versions))
+        at.console.say(list_lines(versions, damages))
         if as_json:
-            sys.stdout.write(json_text(to_json(versions)) + "\n")
+            sys.stdout.write(json_text(to_json(versions, damages)) + "\n")
+
+
+def _damages(versions: Versions, looked_at: Iterable[Version]) -> dict[int, str]:
+    found = {version.version_id: versions.damage(version) for version in looked_at}
+    return {version_id: damage for version_id, damage in found.items() if damage}
 
 
 @app.command()
@@ -59,11 +68,14 @@ def show(
     with desk(quiet=True, as_json=as_json) as at, workspace() as opened:
         versions = (opened.versions.get(name, version),) if version else opened.versions.list(name)
         ledger = opened.versions.ledger(name)
+        damages = _damages(opened.versions, versions)
         at.console.say(
-            version_lines(versions[0]) if version else model_lines(name, versions, ledger)
+            version_lines(versions[0], damages)
+            if version
+            else model_lines(name, versions, ledger, damages)
         )
         if as_json:
-            sys.stdout.write(json_text(to_json(versions)) + "\n")
+            sys.stdout.write(json_text(to_json(versions, damages)) + "\n")
 
 
 @app.command()

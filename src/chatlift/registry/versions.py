@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select
 
-from chatlift.errors import Conflict, InvalidInput, NotFound, NotReady
+from chatlift.errors import Conflict, InvalidInput, NotFound, NotReady, Unavailable
 from chatlift.records import INSTANT
 from chatlift.registry.artifacts import Artifact, DamagedArtifact, read_artifact, write_artifact
 from chatlift.registry.champions import (
@@ -94,6 +94,12 @@ class Version:
     evaluation: Mapping[str, Any]
     gate: Mapping[str, Any]
     is_champion: bool
+
+    @property
+    def first_failed_check(self) -> str | None:
+        """Name of the gate's first check that failed; None where all passed."""
+        failed = (check["name"] for check in self.gate["checks"] if not check["passed"])
+        return next(failed, None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -331,6 +337,19 @@ class Versions:
         return read_artifact(
             version.folder, version.manifest_sha256, model=version.model, title=title
         )
+
+    def damage(self, version: Version) -> str | None:
+        """Return what is wrong with a version's files, as a clause; None: they are as registered.
+
+        Every byte is read; nothing of it is parsed as a model.
+        """
+        try:
+            self.load(version)
+        except DamagedArtifact as damaged:
+            return damaged.problem
+        except Unavailable:
+            return "they cannot be read now"
+        return None
 
     def load_serving(self, model: ModelName, *, now: datetime) -> Serving:
         """Return the champion; if its files are damaged, the version before takes over.

@@ -54,13 +54,24 @@ def save_settings(database: Database, account_id: int, settings: Mapping[str, An
     NotFound
         If there is no such account.
     """
-    statement = (
-        update(table_of(AccountRow))
-        .where(AccountRow.account_id == account_id)
-        .values(settings=dict(settings))
-    )
+    _update(database, account_id, settings=dict(settings))
+
+
+def save_time_zone(database: Database, account_id: int, time_zone: str) -> None:
+    """Let an account's hours and weekdays be read in another zone, by its IANA name.
+
+    Raises
+    ------
+    NotFound
+        If there is no such account.
+    """
+    _update(database, account_id, time_zone=time_zone)
+
+
+def _update(database: Database, account_id: int, **values: Any) -> None:
+    chosen = update(table_of(AccountRow)).where(AccountRow.account_id == account_id)
     with database.write() as connection:
-        if not connection.execute(statement).rowcount:
+        if not connection.execute(chosen.values(values)).rowcount:
             raise NotFound(f"No account has the number {account_id}; settings were not saved.")
 
 

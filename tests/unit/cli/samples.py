@@ -86,7 +86,10 @@ def version(**changes: Any) -> Version:
         "verdict": Verdict.PROMOTE,
         "metrics": {"mae": 6.2, "r2": 0.86, "roc_auc": 0.95},
         "evaluation": evaluation(),
-        "gate": {"verdict": "promote", "checks": [{"passed": False, "sentence": "Worse."}]},
+        "gate": {
+            "verdict": "promote",
+            "checks": [{"name": "better", "passed": False, "sentence": "Worse."}],
+        },
         "is_champion": True,
     }
     return Version(**(values | changes))

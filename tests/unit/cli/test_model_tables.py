@@ -18,17 +18,31 @@ NEWER = version(number=8, is_champion=False, recipe_fingerprint="other")
 
 
 def test_the_list_shows_what_serves_rather_than_the_newest() -> None:
-    lines = list_lines([NEWER, version()])
+    lines = list_lines([NEWER, version()], {})
     assert len(lines) == 2
     assert lines[1].split()[:3] == ["lead_scoring", "v7", "yes"]
 
 
 def test_the_list_shows_the_newest_where_none_serves() -> None:
-    assert list_lines([NEWER])[1].split()[:3] == ["lead_scoring", "v8", "no"]
+    assert list_lines([NEWER], {})[1].split()[:3] == ["lead_scoring", "v8", "no"]
+
+
+def test_the_list_tells_verdict_first_failed_check_and_damage() -> None:
+    row = list_lines([version()], {})[1].split()
+    assert row[3:6] == ["promote", "better", "intact"]
+    passed = version(gate={"checks": [{"name": "better", "passed": True, "sentence": ""}]})
+    assert list_lines([passed], {1: "main file is missing"})[1].split()[3:6] == [
+        "promote",
+        "-",
+        "DAMAGED",
+    ]
+    assert "Files: DAMAGED: main file is missing" in version_lines(
+        version(), {1: "main file is missing"}
+    )
 
 
 def test_without_versions_it_says_what_to_do() -> None:
-    assert "chatlift train" in list_lines([])[0]
+    assert "chatlift train" in list_lines([], {})[0]
 
 
 def test_the_ledger_tells_who_moved_what_and_why() -> None:
@@ -42,7 +56,7 @@ def test_the_ledger_tells_who_moved_what_and_why() -> None:
         reason="by hand",
         figures={},
     )
-    told = model_lines(ModelName.LEAD_SCORING, [version()], [entry])[-1]
+    told = model_lines(ModelName.LEAD_SCORING, [version()], [entry], {})[-1]
     assert told.split() == [
         "2026-03-01",
         "12:00:00",
@@ -59,7 +73,7 @@ def test_the_ledger_tells_who_moved_what_and_why() -> None:
 
 
 def test_a_version_tells_figures_checks_and_its_file() -> None:
-    told = "\n".join(version_lines(version()))
+    told = "\n".join(version_lines(version(), {}))
     assert "lead_scoring v7, serves" in told
     assert "lead_scoring_model.ubj" in told
     assert "R2 Score                   0.900 (95 % interval 0.800 to 1.000)" in told
@@ -74,6 +88,7 @@ def test_a_comparison_sets_figures_side_by_side() -> None:
 
 
 def test_programs_get_one_object_per_version() -> None:
-    (found,) = to_json([version()])
+    (found,) = to_json([version()], {1: "gone"})
     assert found["filename"] == "lead_scoring_model.ubj"
     assert '"serves": true' in json_text(found)
+    assert (found["failed_check"], found["damage"]) == ("better", "gone")

@@ -128,6 +128,16 @@ def test_a_damaged_champion_of_then_is_replaced_by_the_one_before_it(shop: Shop)
         shop.versions.load_served_at(LEADS, NOW, now=shop.tick())
 
 
+def test_the_damage_of_a_version_is_told_without_moving_the_champion(shop: Shop) -> None:
+    version = shop.train()
+    assert shop.versions.damage(version) is None
+    damage(version)
+    told = shop.versions.damage(version)
+    assert told is not None
+    assert "lead_scoring_model.ubj" in told
+    assert shop.champion() == version.number
+
+
 def test_deleting_where_there_is_nothing_is_told(shop: Shop) -> None:
     with pytest.raises(NotFound, match="no versions of lead_scoring to delete"):
         shop.versions.delete_model(LEADS, by="me", now=shop.tick())

@@ -75,7 +75,7 @@ def _floors(floors: Readiness, own: Mapping[str, Any]) -> Readiness:
             raise InvalidInput(
                 f"No readiness floor is called {name!r}. There are: {', '.join(known)}."
             )
-        if not isinstance(value, int) or value < 0:
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
             raise InvalidInput(f"The readiness floor {name} is {value!r}; give a whole number.")
     return replace(floors, **own)
 
@@ -87,7 +87,7 @@ def _targets(spec: ModelSpec, own: Mapping[str, Any]) -> tuple[Target, ...]:
             raise InvalidInput(
                 f"{spec.model} has no target for {name!r}. It has: {', '.join(known)}."
             )
-        if not isinstance(value, int | float):
+        if not isinstance(value, int | float) or isinstance(value, bool):
             raise InvalidInput(f"The target for {name} is {value!r}; give a number.")
     return tuple(
         replace(target, bound=float(own.get(target.metric, target.bound)))

@@ -63,6 +63,8 @@ def test_another_models_settings_are_not_this_ones() -> None:
         ({"readiness": {"leads": 5}}, "No readiness floor is called 'leads'. There are: entities"),
         ({"readiness": {"entities": -1}}, "entities is -1; give a whole number"),
         ({"readiness": {"entities": 2.5}}, "entities is 2.5; give a whole number"),
+        ({"readiness": {"entities": True}}, "entities is True; give a whole number"),
+        ({"targets": {"mae": True}}, "target for mae is True; give a number"),
         ({"targets": {"f1": 0.5}}, "no target for 'f1'. It has: mae, r2"),
         ({"targets": {"mae": "low"}}, "target for mae is 'low'; give a number"),
     ],
