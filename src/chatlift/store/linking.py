@@ -171,6 +171,7 @@ def same_messages(
     channel_ids
         Message to the id under which another source may know it.
     """
+    messages = sorted(messages, key=_place)
     same = _Sets()
     for message in messages:
         same.add(message.message_id, message.source)
@@ -211,9 +212,14 @@ def _grouped(
     messages: Sequence[Message], key: Callable[[Message], Hashable]
 ) -> Iterator[list[Message]]:
     groups: dict[Hashable, list[Message]] = defaultdict(list)
-    for message in sorted(messages, key=lambda m: (m.sent_at, m.external_id, m.source)):
+    for message in messages:
         groups[key(message)].append(message)
     yield from (group for group in groups.values() if len({m.source for m in group}) > 1)
+
+
+def _place(message: Message) -> tuple[int, str, str]:
+    """Return what puts messages in order, whatever numbers the store gave them."""
+    return message.sent_at, message.external_id, message.source
 
 
 def _minute_key(message: Message) -> tuple[str, int]:
