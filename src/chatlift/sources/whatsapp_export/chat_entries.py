@@ -18,6 +18,7 @@ from chatlift.sources.whatsapp_export.contents import TEXT, Content, content_of
 from chatlift.sources.whatsapp_export.day_order import DayOrder, date_of, day_orders
 from chatlift.sources.whatsapp_export.stamps import Shape, Stamp, read_stamp
 from chatlift.sources.whatsapp_export.wording import (
+    INVISIBLE,
     LEFT_TO_RIGHT,
     NO_BREAK_SPACES,
     OTHER_SYSTEM_LINE,
@@ -210,12 +211,12 @@ def _known_name(opening: str, names: set[str]) -> str | None:
 
 def _as_written(line: str, visible_count: int) -> str:
     """Return the end of a line that holds so many visible characters, with the marks before it."""
-    if visible(line) == line:
-        return line[len(line) - visible_count :]
-    start = len(line)
-    while start > 0 and (visible_count > 0 or not visible(line[start - 1])):
+    left_out = len(visible(line)) - visible_count
+    start = left_out
+    while len(visible(line[:start])) < left_out:
+        start += left_out - len(visible(line[:start]))
+    while start > 0 and line[start - 1] in INVISIBLE:
         start -= 1
-        visible_count -= len(visible(line[start]))
     return line[start:]
 
 

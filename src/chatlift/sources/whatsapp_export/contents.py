@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 from chatlift.sources.whatsapp_export.wording import (
     LEFT_TO_RIGHT,
+    LONGEST_PHRASE,
     Wording,
     folded,
     visible,
@@ -94,7 +95,7 @@ def _kind_and_text(plain: str, raw: str, words: Wording) -> tuple[str, str | Non
         return _kind_of_file(attachment["file"]), caption
     if PLACE.match(plain):
         return "location", plain
-    kind = words.whole.get(folded(first))
+    kind = words.whole.get(folded(first)) if len(first) <= LONGEST_PHRASE else None
     if kind is not None and (not further or first.startswith("<")):
         return kind, further
     return _by_opening(plain, words, is_marked) or _captioned(raw, words) or (TEXT, plain)
@@ -112,20 +113,22 @@ def _kind_of_file(name: str) -> str:
 
 
 def _by_opening(plain: str, words: Wording, is_marked: bool) -> tuple[str, str | None] | None:
-    openings = words.openings + (words.marked_openings if is_marked else ())
-    first = folded(plain.partition("\n")[0])
-    for opening, kind in openings:
-        if _opens(first, opening, kind, is_marked):
-            return kind, _question(plain) if kind == POLL else None
-    return None
+    first = folded(plain.partition("\n")[0][:LONGEST_PHRASE])
+    match = words.opening_pattern.match(first)
+    if match is None:
+        return None
+    openings = words.marked_openings if is_marked else words.openings
+    kind = openings.get(match[0])
+    if kind is None or not _is_whatsapps(first[match.end() :], kind, is_marked):
+        return None
+    return kind, _question(plain) if kind == POLL else None
 
 
-def _opens(first: str, opening: str, kind: str, is_marked: bool) -> bool:
-    """Tell whether WhatsApp wrote the first line, and not a person the same words in a sentence."""
-    if kind == POLL or not first.startswith(opening):
-        return first == opening
-    rest = first[len(opening) :]
-    return kind == DELETED or is_marked or not rest or rest[0] in ",:"
+def _is_whatsapps(rest: str, kind: str, is_marked: bool) -> bool:
+    """Tell from the rest of the line whether a person wrote the same words in a sentence."""
+    if kind == POLL or not rest:
+        return not rest
+    return kind == DELETED or is_marked or rest[0] in ",:"
 
 
 def _question(poll: str) -> str:
@@ -137,5 +140,5 @@ def _question(poll: str) -> str:
 def _captioned(raw: str, words: Wording) -> tuple[str, str | None] | None:
     """Return the kind of what was left out after a caption: iOS marks where it begins."""
     caption, mark, last = raw.rstrip().rpartition(LEFT_TO_RIGHT)
-    kind = words.whole.get(folded(last)) if mark else None
+    kind = words.whole.get(folded(last)) if mark and len(last) <= LONGEST_PHRASE else None
     return None if kind is None else (kind, visible(caption).rstrip())

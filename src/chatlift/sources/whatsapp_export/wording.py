@@ -23,9 +23,12 @@ from typing import Any
 LANGUAGES = ("en", "de", "es", "pt", "fr", "it", "nl", "ru", "tr", "ar", "others")
 
 DIRECTION_MARKS = "\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-INVISIBLE = dict.fromkeys(map(ord, DIRECTION_MARKS + "\ufeff\0"))
+INVISIBLE = frozenset(DIRECTION_MARKS + "\ufeff\0")
 """Characters that exports scatter anywhere and that mean nothing in a text."""
+INVISIBLE_RUN = re.compile(f"[{''.join(sorted(INVISIBLE))}]+")
 NO_BREAK_SPACES = dict.fromkeys(map(ord, "\u00a0\u202f\u2007\u2009"), " ")
+LONGEST_PHRASE = 120
+"""Characters; a phrase of WhatsApp is shorter."""
 LEFT_TO_RIGHT = "\u200e"
 OTHER_SYSTEM_LINE = "other_system_line"
 
@@ -49,9 +52,12 @@ class Wording:
     """iOS: the file's name in angle brackets; group `file`."""
     whole: Mapping[str, str]
     """Whole text to the kind of message."""
-    openings: tuple[tuple[str, str], ...]
-    """Opening words and the kind of message."""
-    marked_openings: tuple[tuple[str, str], ...]
+    openings: Mapping[str, str]
+    """Opening words to the kind of message."""
+    marked_openings: Mapping[str, str]
+    """The same where a left-to-right mark stands before them, those of `openings` included."""
+    opening_pattern: re.Pattern[str]
+    """Matches any of `marked_openings`, the longest."""
     system: tuple[tuple[str, str], ...]
     """Phrase and category of system line, in the order in which they are tried."""
 
@@ -70,13 +76,15 @@ class Wording:
 
 def visible(text: str) -> str:
     """Return the text without characters that no one can see."""
-    return text.translate(INVISIBLE)
+    return INVISIBLE_RUN.sub("", text)
 
 
 def folded(text: str) -> str:
     """Return the text for comparing: visible, small, single spaces, no full stop at the end."""
-    spaced = visible(text).translate(NO_BREAK_SPACES)
-    return " ".join(unicodedata.normalize("NFC", spaced).casefold().split()).rstrip(".")
+    shown = visible(text)
+    if not shown.isascii():
+        shown = unicodedata.normalize("NFC", shown.translate(NO_BREAK_SPACES))
+    return " ".join(shown.casefold().split()).rstrip(".")
 
 
 @cache
@@ -84,6 +92,8 @@ def wording() -> Wording:
     """Return the phrases of all languages; read once."""
     tables = [_table(language) for language in LANGUAGES]
     am, pm = _listed(tables, "am"), _listed(tables, "pm")
+    openings = dict(_phrases(tables, "opening"))
+    marked_openings = dict(_phrases(tables, "marked_opening")) | openings
     return Wording(
         am=frozenset(map(meridiem_key, am)),
         pm=frozenset(map(meridiem_key, pm)),
@@ -98,8 +108,9 @@ def wording() -> Wording:
             r"<(?:{}) ?: ?(?P<file>[^<>\n]{{1,255}})>", _listed(tables, "attachment")
         ),
         whole=dict(_phrases(tables, "whole")),
-        openings=tuple(_phrases(tables, "opening")),
-        marked_openings=tuple(_phrases(tables, "marked_opening")),
+        openings=openings,
+        marked_openings=marked_openings,
+        opening_pattern=re.compile(_any_of(map(re.escape, marked_openings))),
         system=tuple(_by_category(tables)),
         notices=tuple(folded(phrase) for phrase in _listed(tables, "notices")),
     )
