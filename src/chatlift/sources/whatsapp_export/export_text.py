@@ -21,6 +21,8 @@ from chatlift.sources.whatsapp_export.wording import wording
 
 MOST_TEXT_BYTES = 64 * 2**20
 """The longest chat that WhatsApp lets one export is far below; a line may be as long."""
+MOST_LINES = 500_000
+"""They take up less than a gigabyte of memory; phones export 40,000 messages and less."""
 MOST_ZIP_LISTING_BYTES = 16 * 2**20
 HIGHEST_RATIO = 200
 """Text packs ten to thirty times smaller; a bomb a thousand times."""
@@ -77,7 +79,7 @@ def read_export_text(path: Path) -> ExportText:
             f"The export {name} cannot be read ({type(error).__name__}). Export the chat again."
         ) from error
     return ExportText(
-        lines=_lines(decoded(content)),
+        lines=_lines(decoded(content), name),
         title=_title(inner, source.name, source.parent.name),
     )
 
@@ -110,7 +112,13 @@ def decoded(content: bytes) -> str:
     return content.decode("latin-1")
 
 
-def _lines(text: str) -> list[str]:
+def _lines(text: str, name: str) -> list[str]:
+    line_count = text.count("\n") + 1
+    if line_count > MOST_LINES:
+        raise InvalidInput(
+            f"{name} has {line_count:,} lines, and up to {MOST_LINES:,} are read at a time. "
+            "Cut it into several files before a line that begins with a date."
+        )
     lines = text.split("\n")
     if lines[-1] == "":
         lines.pop()
@@ -178,7 +186,9 @@ def _refuse_long_listing(file: IO[bytes], name: str) -> None:
         raise InvalidInput(f"{name} is no complete zip. Export the chat again.")
     (listing_bytes,) = struct.unpack_from("<L", tail, at + 12)
     is_zip64 = tail[max(0, at - ZIP64_LOCATOR_SIZE) : at].startswith(ZIP64_LOCATOR)
-    if is_zip64 or listing_bytes > MOST_ZIP_LISTING_BYTES:
+    if is_zip64 or listing_bytes > MOST_LINES = 500_000
+"""They take up less than a gigabyte of memory; phones export 40,000 messages and less."""
+MOST_ZIP_LISTING_BYTES:
         raise InvalidInput(
             f"The zip {name} lists more than can be looked through. "
             "Unpack it and name the chat's .txt file."

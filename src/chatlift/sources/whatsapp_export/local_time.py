@@ -50,14 +50,16 @@ class PhoneClock:
         elif clock_time < self._last:
             self._fold = 1
         self._last = clock_time
-        return clock_time.replace(tzinfo=self.zone, fold=self._fold).astimezone(UTC)
+        return self._read(clock_time, self._fold)
 
     def first_instant(self, clock_time: datetime) -> datetime:
         """Return the first instant at which the clock showed this time, whatever came before."""
-        return clock_time.replace(tzinfo=self.zone, fold=0).astimezone(UTC)
+        return self._read(clock_time, 0)
 
     def _is_repeated(self, clock_time: datetime) -> bool:
-        first = clock_time.replace(tzinfo=self.zone, fold=0)
-        second = clock_time.replace(tzinfo=self.zone, fold=1)
         # A skipped time has two readings too, but there the later one is that of fold 0.
-        return first.astimezone(UTC) < second.astimezone(UTC)
+        return self._read(clock_time, 0) < self._read(clock_time, 1)
+
+    def _read(self, clock_time: datetime, fold: int) -> datetime:
+        offset = clock_time.replace(tzinfo=self.zone, fold=fold).utcoffset()
+        return (clock_time - (offset or timedelta())).replace(tzinfo=UTC)

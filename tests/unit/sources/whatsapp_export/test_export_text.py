@@ -164,6 +164,13 @@ def test_no_more_than_the_limit_is_taken_out_of_a_zip(
         read_export_text(path)
 
 
+def test_more_lines_than_can_be_held_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "long.txt"
+    path.write_bytes(b"\n" * 600_000)
+    with pytest.raises(InvalidInput, match=r"600,001 lines.*Cut it"):
+        read_export_text(path)
+
+
 def test_a_listing_too_long_to_load_is_refused_unread(tmp_path: Path) -> None:
     path = zipped(tmp_path / "many.zip", {"_chat.txt": TEXT})
     content = bytearray(path.read_bytes())
