@@ -8,6 +8,11 @@ from chatlift.workflows.ingest import IngestReport, TableReport
 def import_lines(report: IngestReport) -> list[str]:
     """Return what became of every file, and what training cannot use yet."""
     lines = []
+    if report.resumed_rows:
+        lines.append(
+            f"An earlier run of this import was cut off; this one went on after its "
+            f"{report.resumed_rows:,} rows."
+        )
     for name, table in report.tables.items():
         lines += _table(name, table)
     if report.observed_from is not None and report.observed_through is not None:
@@ -20,7 +25,7 @@ def import_lines(report: IngestReport) -> list[str]:
 
 def _table(name: str, table: TableReport) -> list[str]:
     lines = [
-        f"{name} ({table.file_name}): {table.read_count:,} rows read = "
+        f"{name} ({table.file_name}; {table.form}): {table.read_count:,} rows read = "
         f"{table.accepted_count:,} accepted + {table.duplicate_count:,} duplicate + "
         f"{table.rejected_count:,} rejected"
     ]
@@ -28,6 +33,7 @@ def _table(name: str, table: TableReport) -> list[str]:
         lines.append(f"  {table.updated_count:,} of the accepted updated a record that was there.")
     if table.rejected_count:
         lines.append("  The rejected rows are kept, each with line, column and reason.")
+    lines += [f"  Left as written, {doubt}." for doubt in table.doubts]
     if table.import_known_columns:
         lines.append(
             f"  Known only from this import on: {', '.join(table.import_known_columns)}. Training "

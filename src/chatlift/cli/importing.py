@@ -15,14 +15,15 @@ from chatlift.cli.import_report import import_lines
 from chatlift.cli.lazy import new_app
 from chatlift.cli.reading import as_usage
 from chatlift.cli.surroundings import desk, workspace
-from chatlift.sources.mapping import SourceMapping, load_mapping
+from chatlift.sources.mapping import SourceMapping
+from chatlift.sources.mapping_files import load_mapping
 from chatlift.sources.tables import TableFiles
 from chatlift.workflows.ingest import ingest
 
 app = new_app()
 app.registered_commands += importing_feeds.app.registered_commands
 
-TableFile = typer.Option(exists=True, dir_okay=False, help="CSV or Parquet file.")
+TableFile = typer.Option(exists=True, dir_okay=False, help="CSV, Excel, Parquet or JSON Lines.")
 
 
 # Long because every option is declared here, with its help; the body is short.
@@ -40,7 +41,7 @@ def import_files(
             "--map",
             exists=True,
             dir_okay=False,
-            help="TOML or JSON: what the columns mean and since when they were known.",
+            help="TOML, YAML or JSON: what the columns mean and since when they were known.",
         ),
     ] = None,
     source: Annotated[str, typer.Option(help="Names where the files come from.")] = "files",

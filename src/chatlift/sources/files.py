@@ -1,137 +1,65 @@
-"""A CSV or Parquet file as a frame of texts, each row with the line on which it begins."""
+"""Any file of a table, opened: CSV, Excel, Parquet or JSON Lines, told apart by its first bytes."""
 
 from __future__ import annotations
 
-import csv
-import io
-from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
-
 from chatlift.errors import InvalidInput
+from chatlift.sources.csv_files import CsvFile
+from chatlift.sources.json_lines import JsonLinesFile
+from chatlift.sources.raw_tables import TableFile
 
-SEPARATORS = ",;\t|"
+JSON_ENDINGS = frozenset({".jsonl", ".ndjson", ".json"})
+FOREIGN = {
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook (.xls). Save it as .xlsx or CSV",
+    b"\x1f\x8b": "packed with gzip. Unpack it",
+    b"%PDF": "a PDF. Export the table as CSV",
+    b"\x89PNG": "a picture. Export the table as CSV",
+    b"\xff\xd8\xff": "a picture. Export the table as CSV",
+}
+"""How files begin that people hand over by mistake, and what to do."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class RawTable:
-    """The rows of one file, nothing understood yet."""
+def open_table(
+    path: Path,
+    *,
+    separator: str | None = None,
+    encoding: str | None = None,
+    sheet: str | None = None,
+) -> TableFile:
+    """Open a file of rows.
 
-    cells: pl.DataFrame
-    """One row per row of the file, all columns texts; null: an empty cell."""
-    lines: pl.Series
-    """Per row the line on which it begins, from 1; null where the file has no lines."""
-    overlong: pl.Series
-    """Per row whether it had more cells than the header; they are not in `cells`."""
-
-
-def read_table(path: Path) -> RawTable:
-    """Read a file by its ending: `.parquet`, or else CSV with a header in UTF-8.
+    Parameters
+    ----------
+    separator, encoding
+        Of a CSV file; None: found out.
+    sheet
+        Of a workbook; None: the first.
 
     Raises
     ------
     InvalidInput
-        If the file is missing, empty, or not what its ending says.
+        If the file is missing, empty, hostile or of a kind that is not read.
     """
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            beginning = file.read(8)
     except OSError as error:
         raise InvalidInput(
             f"The file {path} cannot be read ({type(error).__name__}). Check its path."
         ) from error
-    if path.suffix.lower() == ".parquet":
-        return _parquet(content, path.name)
-    return _csv(content, path.name)
+    for mark, told in FOREIGN.items():
+        if beginning.startswith(mark):
+            raise InvalidInput(f"The file {path.name} is {told}.")
+    if beginning.startswith(b"PK\x03\x04"):
+        # Both libraries take a while to load, and most imports are CSV.
+        from chatlift.sources.excel_files import ExcelFile  # noqa: PLC0415
 
+        return ExcelFile(path, sheet=sheet)
+    if beginning.startswith(b"PAR1") or path.suffix.lower() == ".parquet":
+        from chatlift.sources.parquet_files import ParquetFile  # noqa: PLC0415
 
-def _parquet(content: bytes, name: str) -> RawTable:
-    try:
-        table = pl.read_parquet(io.BytesIO(content))
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise InvalidInput(f"The file {name} is no readable Parquet. Export it again.") from error
-    flat = [n for n, dtype in table.schema.items() if not dtype.is_nested() and dtype != pl.Binary]
-    cells = table.select(_as_text(n, table.schema[n]) for n in flat)
-    return RawTable(
-        cells=cells,
-        lines=pl.repeat(None, cells.height, dtype=pl.Int64, eager=True),
-        overlong=pl.repeat(value=False, n=cells.height, dtype=pl.Boolean, eager=True),
-    )
-
-
-def _as_text(name: str, dtype: pl.DataType) -> pl.Expr:
-    column = pl.col(name)
-    if not isinstance(dtype, pl.Datetime):
-        return column.cast(pl.String)
-    if dtype.time_zone is None:
-        return column.dt.strftime("%Y-%m-%d %H:%M:%S%.6f")
-    return column.dt.convert_time_zone("UTC").dt.strftime("%Y-%m-%d %H:%M:%S%.6f+00:00")
-
-
-def _csv(content: bytes, name: str) -> RawTable:
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InvalidInput(
-            f"The file {name} is not UTF-8 (first at byte {error.start}). Save it as CSV UTF-8."
-        ) from error
-    header = text[: text.find("\n")] if "\n" in text else text
-    if not header.strip():
-        raise InvalidInput(f"The file {name} has no header line. Put the column names there.")
-    separator = max(SEPARATORS, key=header.count)
-    try:
-        cells = pl.read_csv(
-            io.BytesIO(text.encode()), infer_schema=False, separator=separator, glob=False
-        )
-    except pl.exceptions.NoDataError:
-        cells = pl.DataFrame(schema=dict.fromkeys(header.strip().split(separator), pl.String))
-    except pl.exceptions.PolarsError:
-        return _uneven_csv(text, separator, name)
-    newlines = pl.sum_horizontal(pl.all().str.count_matches("\n", literal=True).fill_null(0))
-    spans = cells.select((newlines + 1).cast(pl.Int64).alias("span"))["span"]
-    return _without_blank_rows(
-        RawTable(
-            cells=cells,
-            lines=spans.cum_sum() - spans + 2 if cells.height else spans,
-            overlong=pl.repeat(value=False, n=cells.height, dtype=pl.Boolean, eager=True),
-        )
-    )
-
-
-def _uneven_csv(text: str, separator: str, name: str) -> RawTable:
-    """Read row by row a file of which some rows have more cells than the header."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    lines, rows, begins = [], [], 1
-    try:
-        header = next(reader)
-        begins = reader.line_num + 1
-        for row in reader:
-            rows.append(row)
-            lines.append(begins)
-            begins = reader.line_num + 1
-    except csv.Error as error:
-        raise InvalidInput(
-            f"The file {name} is no readable CSV from line {begins} on. Export it again."
-        ) from error
-    width = len(header)
-    padded = [[*row[:width], *[None] * (width - len(row))] for row in rows]
-    cells = pl.DataFrame(padded, schema=dict.fromkeys(header, pl.String), orient="row")
-    return _without_blank_rows(
-        RawTable(
-            cells=cells,
-            lines=pl.Series(lines, dtype=pl.Int64),
-            overlong=pl.Series([len(row) > width for row in rows], dtype=pl.Boolean),
-        )
-    )
-
-
-def _without_blank_rows(table: RawTable) -> RawTable:
-    is_filled = table.cells.select(
-        pl.any_horizontal(pl.all().str.strip_chars().fill_null("") != "").alias("is_filled")
-    )["is_filled"]
-    kept = is_filled | table.overlong
-    return RawTable(
-        cells=table.cells.filter(kept),
-        lines=table.lines.filter(kept),
-        overlong=table.overlong.filter(kept),
-    )
+        return ParquetFile(path)
+    if path.suffix.lower() in JSON_ENDINGS:
+        return JsonLinesFile(path)
+    return CsvFile(path, separator=separator, encoding=encoding)

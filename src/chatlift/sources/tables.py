@@ -1,4 +1,4 @@
-"""Tables of a CRM export: CSV or Parquet files in, records and rejected rows out.
+"""Tables of a CRM export: files in, records and rejected rows out, a piece of rows at a time.
 
 A row with a bad cell is rejected with its line, column, value and reason; nothing else is
 lost. Columns that stand for no field become dated facts, known since when the mapping says.
@@ -7,7 +7,8 @@ lost. Columns that stand for no field become dated facts, known since when the m
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -15,17 +16,11 @@ from pathlib import Path
 import polars as pl
 
 from chatlift import records
-from chatlift.errors import InvalidInput
 from chatlift.records import INSTANT
-from chatlift.sources.cells import NO, YES, cleaned, flag, instant, word
-from chatlift.sources.files import RawTable, read_table
-from chatlift.sources.mapping import (
-    CREATION,
-    IMPORT,
-    SourceMapping,
-    TableMapping,
-    resolve_columns,
-)
+from chatlift.sources.cells import NO, YES, InstantForm, flag, instant, word
+from chatlift.sources.mapping import CREATION, IMPORT, SourceMapping
+from chatlift.sources.plans import REQUIRED, SUBJECTS, TablePlan, make_plan
+from chatlift.sources.raw_tables import RawTable
 from chatlift.vocabulary import Direction, FactSubject, LeadOutcome
 
 REJECTED_ROWS = pl.Schema(
@@ -35,10 +30,12 @@ REJECTED_ROWS = pl.Schema(
         "column": pl.String,
         "value": pl.String,
         "reason": pl.String,
+        "cells": pl.String,
     }
 )
 """One row per refused row of a file. `row_number` counts data rows from 0; null
-`line_number`: the file has no lines; null `value`: the cell was empty."""
+`line_number`: the file has no lines; null `value`: the cell was empty; `cells`: a JSON list of all
+cells as they stood there."""
 
 SCHEMAS: dict[str, pl.Schema] = {
     "contacts": records.CONTACTS,
@@ -47,20 +44,13 @@ SCHEMAS: dict[str, pl.Schema] = {
     "messages": records.MESSAGES,
     "facts": records.FACTS,
 }
-REQUIRED: dict[str, tuple[str, ...]] = {
-    "contacts": ("external_id", "created_at"),
-    "conversations": ("external_id", "contact_external_id", "started_at"),
-    "leads": ("external_id", "contact_external_id", "created_at", "outcome"),
-    "messages": ("contact_external_id", "direction", "sent_at"),
-    "facts": ("subject", "subject_external_id", "name", "known_at"),
+SUBJECT_WORDS = {
+    FactSubject.CONTACT: ("contact", "customer", "person"),
+    FactSubject.LEAD: ("lead", "deal", "opportunity"),
+    FactSubject.MESSAGE: ("message",),
 }
-SUBJECTS = {
-    "contacts": FactSubject.CONTACT,
-    "leads": FactSubject.LEAD,
-    "messages": FactSubject.MESSAGE,
-}
-"""What the further columns of a table are facts about. Those of messages are left out unless
-the mapping says since when they are known: there would be millions that nobody asked for."""
+WORDS = frozenset({"direction", "outcome", "subject"})
+"""Fields whose cells hold one word out of a few."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,10 +71,9 @@ class TableFiles:
 
 @dataclass(frozen=True, kw_only=True)
 class ParsedTable:
-    """One file, understood; the rows of `rows` and `rejected` together are all of it."""
+    """Some rows of one file, understood; `rows` and `rejected` together are all of them."""
 
     table: str
-    file_name: str
     read_count: int
     rows: pl.DataFrame
     """The records, in the schema of their table."""
@@ -92,22 +81,22 @@ class ParsedTable:
     """Per row of `rows` its number in the file, from 0."""
     line_numbers: pl.Series
     """Per row of `rows` the line on which it begins; null where the file has no lines."""
+    raw: RawTable
+    """All of the rows as they stood in the file."""
+    is_kept: pl.Series
+    """Per row of `raw` whether it is one of `rows`."""
     rejected: pl.DataFrame
     """The refused rows, as `REJECTED_ROWS`."""
     facts: pl.DataFrame = field(default_factory=records.FACTS.to_frame)
     """What the further columns say."""
-    import_known_columns: tuple[str, ...] = ()
-    """Further columns whose values are known by this import only: no example before it may
-    use them."""
-    ignored_columns: tuple[str, ...] = ()
     undated_outcome_count: int = 0
     """Closed leads without a closing date: their outcome is known by this import only."""
 
 
-def parse_files(
-    files: TableFiles, mapping: SourceMapping, *, imported_at: datetime
-) -> dict[str, ParsedTable]:
-    """Return table to what its file says.
+def parse_table(
+    table: str, path: Path, mapping: SourceMapping, *, imported_at: datetime
+) -> Iterator[ParsedTable]:
+    """Yield what one file says, a piece of its rows at a time.
 
     Parameters
     ----------
@@ -117,73 +106,68 @@ def parse_files(
     Raises
     ------
     InvalidInput
-        If a file cannot be read at all, or lacks a column without which none of its rows
+        If the file cannot be read at all, or lacks a column without which none of its rows
         means anything.
     """
-    return {
-        table: parse_table(table, path, mapping, imported_at=imported_at)
-        for table, path in files.present().items()
-    }
+    plan = make_plan(table, path, mapping)
+    yield from parse_planned(plan, imported_at=imported_at, exported_at=mapping.exported_at)
 
 
-def parse_table(
-    table: str, path: Path, mapping: SourceMapping, *, imported_at: datetime
-) -> ParsedTable:
-    """Return what one file says; as `parse_files`."""
-    raw = read_table(path)
-    parser = _Parser(table, mapping, raw, path.name, imported_at)
-    return parser.parse()
+def parse_planned(
+    plan: TablePlan, *, imported_at: datetime, exported_at: datetime | None = None
+) -> Iterator[ParsedTable]:
+    """Yield what a file says, read as planned; as `parse_table`."""
+    ids = _MessageIds()
+    first_row = 0
+    for raw in plan.file.pieces(plan.piece_rows):
+        parser = _Parser(plan, raw, first_row, imported_at, exported_at or imported_at)
+        yield parser.parse(ids)
+        first_row += raw.height
 
 
 class _Parser:
-    """Turns the cells of one file into records, facts and rejected rows."""
+    """Turns the cells of some rows into records, facts and rejected rows."""
 
     def __init__(
-        self, table: str, mapping: SourceMapping, raw: RawTable, name: str, imported_at: datetime
+        self,
+        plan: TablePlan,
+        raw: RawTable,
+        first_row: int,
+        imported_at: datetime,
+        churned_by: datetime,
     ) -> None:
-        self.table = table
-        self.mapping: TableMapping = mapping.of(table)
-        self.file_name = name
-        self.headers = raw.cells.columns
-        self.columns = resolve_columns(table, self.mapping, self.headers)
+        self.plan = plan
+        self.table = plan.table
+        self.columns = plan.columns
+        self.words = plan.mapping.words
         self.imported_at = imported_at
-        self.churned_by = mapping.exported_at or imported_at
-        self.cells = raw.cells.select(cleaned(name).alias(name) for name in self.headers)
-        self.place = pl.DataFrame({"line_number": raw.lines, "is_overlong": raw.overlong})
-        self._require_columns()
+        self.churned_by = churned_by
+        self.raw = raw
+        self.cells = plan.cells_of(raw.cells)
+        self.place = pl.DataFrame({"line_number": raw.lines}).with_row_index(
+            "row_number", offset=first_row
+        )
 
-    def parse(self) -> ParsedTable:
+    def parse(self, ids: _MessageIds) -> ParsedTable:
         typed = self._typed()
         bad = self._first_bad()
-        rejected = self._rejected(bad)
         is_kept = bad.is_null()
         rows = typed.filter(is_kept)
         if self.table == "messages":
-            rows = _with_message_ids(rows)
-        lines = self.place["line_number"]
-        numbers = pl.int_range(typed.height, dtype=pl.Int64, eager=True)
+            rows = ids.given_to(rows)
+        place = self.place.filter(is_kept)
         return ParsedTable(
             table=self.table,
-            file_name=self.file_name,
             read_count=typed.height,
             rows=rows,
-            row_numbers=numbers.filter(is_kept),
-            line_numbers=lines.filter(is_kept),
-            rejected=rejected,
+            row_numbers=place["row_number"].cast(pl.Int64),
+            line_numbers=place["line_number"],
+            raw=self.raw,
+            is_kept=is_kept,
+            rejected=self._rejected(bad),
             facts=self._facts(rows, is_kept),
-            import_known_columns=tuple(c for c, when in self._known().items() if when == IMPORT),
-            ignored_columns=self._ignored(),
             undated_outcome_count=_undated(rows) if self.table == "leads" else 0,
         )
-
-    def _require_columns(self) -> None:
-        missing = [name for name in REQUIRED[self.table] if name not in self.columns]
-        if missing:
-            raise InvalidInput(
-                f"No column of {self.file_name} stands for {missing[0]} of {self.table}; it has: "
-                f"{', '.join(self.headers)}. Name it in the mapping: "
-                f'[{self.table}] {missing[0]} = "<column>".'
-            )
 
     def _typed(self) -> pl.DataFrame:
         values = {name: self._value(name) for name in SCHEMAS[self.table]}
@@ -197,106 +181,123 @@ class _Parser:
         if name == "churned_at":
             return self._churned_at()
         column = self.columns.get(name)
-        return pl.lit(None) if column is None else self._read(name, pl.col(column))
+        if column is not None:
+            return self._read(name, column)
+        if name == "name":
+            return self._whole_name()
+        return pl.lit(str(self.plan.subject) if name == "subject" else None, pl.String)
 
-    def _read(self, name: str, cell: pl.Expr) -> pl.Expr:
+    def _read(self, name: str, column: str) -> pl.Expr:
+        if name == "created_at" and column == IMPORT and column not in self.cells.columns:
+            return pl.lit(self.imported_at, INSTANT)
+        cell = pl.col(column)
         if name.endswith("_at"):
-            form, zone = self.mapping.date_format, self.mapping.time_zone
-            return instant(cell, date_format=form, time_zone=zone)
-        if name in {"direction", "outcome"}:
+            return instant(cell, self.plan.instants.get(column, InstantForm()))
+        if name in WORDS:
             return word(cell, self._meanings(name))
         if name == "churned":
-            return word(cell, {"true": self.mapping.words("churned_values")}) == "true"
+            return word(cell, {"true": self.words("churned_values")}) == "true"
         return flag(cell) if name == "is_automatic" else cell
 
     def _meanings(self, name: str) -> Mapping[str, list[str]]:
-        words = self.mapping.words
+        if name == "subject":
+            return {subject: [*words] for subject, words in SUBJECT_WORDS.items()}
         if name == "direction":
             return {
-                Direction.INBOUND: words("inbound_values"),
-                Direction.OUTBOUND: words("outbound_values"),
+                Direction.INBOUND: self.words("inbound_values"),
+                Direction.OUTBOUND: self.words("outbound_values"),
             }
         return {
-            LeadOutcome.WON: words("won_values"),
-            LeadOutcome.LOST: words("lost_values"),
-            LeadOutcome.OPEN: words("open_values"),
+            LeadOutcome.WON: self.words("won_values"),
+            LeadOutcome.LOST: self.words("lost_values"),
+            LeadOutcome.OPEN: self.words("open_values"),
         }
+
+    def _whole_name(self) -> pl.Expr:
+        parts = [self.columns[n] for n in ("first_name", "last_name") if n in self.columns]
+        if not parts:
+            return pl.lit(None, pl.String)
+        whole = pl.concat_str(parts, separator=" ", ignore_nulls=True)
+        return pl.when(whole != "").then(whole)
 
     def _churned_at(self) -> pl.Expr:
         dated = self.columns.get("churned_at")
         flagged = self.columns.get("churned")
-        date = pl.lit(None, INSTANT) if dated is None else self._read("churned_at", pl.col(dated))
+        date = pl.lit(None, INSTANT) if dated is None else self._read("churned_at", dated)
         if flagged is None:
             return date
-        churned = pl.when(self._read("churned", pl.col(flagged)))
+        churned = pl.when(self._read("churned", flagged))
         return pl.coalesce(date, churned.then(pl.lit(self.churned_by, INSTANT)))
 
     def _first_bad(self) -> pl.Series:
-        """Per row the first field that cannot be used; null: the row is good."""
+        """Per row the first field that cannot be used, empty for the row; null: it is good."""
         tests = [
             pl.when(self._is_bad(name)).then(pl.lit(name))
-            for name in self.columns
-            if name in REQUIRED[self.table] or self._is_typed(name)
+            for name, column in self.columns.items()
+            if column in self.cells.columns
+            and (name in REQUIRED[self.table] or self._is_typed(name))
         ]
-        overlong = pl.when(self.place["is_overlong"]).then(pl.lit(""))
-        return self.cells.select(pl.coalesce(overlong, *tests).alias("bad"))["bad"]
+        unfit = pl.when(self.raw.complaints.is_not_null()).then(pl.lit(""))
+        return self.cells.select(pl.coalesce(unfit, *tests).alias("bad"))["bad"]
 
     def _is_typed(self, name: str) -> bool:
-        return name.endswith("_at") or name in {"direction", "outcome", "is_automatic"}
+        return name.endswith("_at") or name in {*WORDS, "is_automatic"}
 
     def _is_bad(self, name: str) -> pl.Expr:
-        cell = pl.col(self.columns[name])
-        unread = self._read(name, cell).is_null() if self._is_typed(name) else pl.lit(value=False)
-        empty = pl.lit(value=name in REQUIRED[self.table])
-        return pl.when(cell.is_null()).then(empty).otherwise(unread)
+        column = self.columns[name]
+        unread = self._read(name, column).is_null() if self._is_typed(name) else pl.lit(value=False)
+        empty = pl.lit(value=name in REQUIRED[self.table] or name == "subject")
+        return pl.when(pl.col(column).is_null()).then(empty).otherwise(unread)
 
     def _rejected(self, bad: pl.Series) -> pl.DataFrame:
+        if bad.null_count() == len(bad):
+            return REJECTED_ROWS.to_frame()
+        is_bad = bad.is_not_null()
         numbered = self.cells.with_columns(
-            row_number=pl.int_range(self.cells.height, dtype=pl.Int64),
-            line_number=self.place["line_number"],
-        )
+            self.place["row_number"].cast(pl.Int64),
+            self.place["line_number"],
+            self.raw.complaints.alias("complaint"),
+        ).filter(is_bad)
+        whole = whole_rows(self.raw, is_bad)
         told = [
-            self._told(numbered.filter(bad == name), str(name))
-            for name in bad.drop_nulls().unique()
+            self._told(numbered.filter(names == name), whole.filter(names == name), str(name))
+            for names in [bad.drop_nulls()]
+            for name in names.unique()
         ]
         return pl.concat([REJECTED_ROWS.to_frame(), *told]).sort("row_number")
 
-    def _told(self, rows: pl.DataFrame, name: str) -> pl.DataFrame:
+    def _told(self, rows: pl.DataFrame, whole: pl.Series, name: str) -> pl.DataFrame:
         column = self.columns.get(name, "")
         cell = pl.col(column) if column else pl.lit(None, pl.String)
-        reason = pl.when(cell.is_null() & (name != "")).then(pl.lit(f"{name} is missing"))
+        reason = (
+            pl.when(cell.is_null())
+            .then(pl.lit(f"{name} is missing"))
+            .otherwise(pl.lit(self._reason(name)))
+            if name
+            else pl.col("complaint")
+        )
         return rows.select(
             "row_number",
             "line_number",
             pl.lit(column).alias("column"),
             cell.alias("value"),
-            reason.otherwise(pl.lit(self._reason(name))).alias("reason"),
+            reason.alias("reason"),
+            whole.alias("cells"),
         )
 
     def _reason(self, name: str) -> str:
-        if not name:
-            return "the row has more cells than the header"
         if name.endswith("_at"):
-            form = self.mapping.date_format or "ISO 8601, such as 2026-01-31 17:05"
-            return f"{name} is no instant in the form {form}; name another as date_format"
+            form = self.plan.mapping.date_format
+            known = f"in the form {form}" if form else "that can be read, such as 2026-01-31 17:05"
+            return f"{name} is no instant {known}; name its form as date_format"
         if name == "is_automatic":
-            return f"{name} is none of {', '.join(YES + NO)}"
+            return f"{name} is none of {', '.join((*YES[:6], *NO[:6]))} ..."
         words = [word for listed in self._meanings(name).values() for word in listed]
         return f"{name} is none of {', '.join(words)}; name the words in the mapping"
 
-    def _known(self) -> dict[str, str]:
-        """Return each column that becomes a fact, with since when its values are known."""
-        taken = {*self.columns.values(), *self.mapping.ignore, *self.mapping.known.values()}
-        free = self.headers if self.table in {"contacts", "leads"} else list(self.mapping.known)
-        return {c: self.mapping.known.get(c, IMPORT) for c in free if c not in taken}
-
-    def _ignored(self) -> tuple[str, ...]:
-        used = {*self.columns.values(), *self._known(), *self.mapping.known.values()}
-        return tuple(c for c in self.headers if c not in used)
-
     def _facts(self, rows: pl.DataFrame, is_kept: pl.Series) -> pl.DataFrame:
         subject = SUBJECTS.get(self.table)
-        if subject is None:
+        if subject is None or not self.plan.known:
             return records.FACTS.to_frame()
         cells = self.cells.filter(is_kept)
         told = [
@@ -304,10 +305,10 @@ class _Parser:
                 pl.lit(str(subject)).alias("subject"),
                 rows["external_id"].alias("subject_external_id"),
                 pl.lit(column).alias("name"),
-                pl.col(column).alias("value"),
+                self.plan.values[column].one_spelling(pl.col(column)).alias("value"),
                 self._known_at(when, rows).alias("known_at"),
             ).drop_nulls()
-            for column, when in self._known().items()
+            for column, when in self.plan.known.items()
         ]
         return pl.concat([records.FACTS.to_frame(), *told])
 
@@ -317,13 +318,17 @@ class _Parser:
             return by_import
         if when == CREATION:
             return pl.lit(rows["sent_at" if self.table == "messages" else "created_at"])
-        if when not in self.headers:
-            raise InvalidInput(
-                f"The mapping says that a column of {self.table} is known since {when!r}, and "
-                f"{self.file_name} has: {', '.join(self.headers)}. "
-                "Write creation, import or one of these."
-            )
-        return pl.coalesce(self._read("known_at", pl.col(when)), by_import)
+        return pl.coalesce(self._read("known_at", when), by_import)
+
+
+def whole_rows(raw: RawTable, is_wanted: pl.Series) -> pl.Series:
+    """Return the wanted rows as they stood in the file, each a JSON list of its cells."""
+    cells, extras = raw.cells.filter(is_wanted), raw.extras.filter(is_wanted)
+    whole = [
+        json.dumps([*row, *(json.loads(extra) if extra else [])], ensure_ascii=False)
+        for row, extra in zip(cells.iter_rows(), extras, strict=True)
+    ]
+    return pl.Series("cells", whole, pl.String)
 
 
 def _closing(imported_at: datetime) -> dict[str, pl.Expr]:
@@ -340,23 +345,37 @@ def _undated(leads: pl.DataFrame) -> int:
     return int((is_closed & leads["closed_at"].is_null()).sum())
 
 
-def _with_message_ids(messages: pl.DataFrame) -> pl.DataFrame:
-    """Give messages without an id one made of what they say and which such message they are.
+class _MessageIds:
+    """Gives messages without an id one made of what they say and which such message they are.
 
     The same export read again, or one that overlaps it, gives the same ids.
     """
-    said = ["contact_external_id", "sent_at", "direction", "text"]
-    unnamed = messages.filter(pl.col("external_id").is_null())
-    if unnamed.is_empty():
-        return messages
-    counted = messages.select(
-        pl.col("contact_external_id"),
-        pl.col("sent_at").to_physical().cast(pl.String),
-        pl.col("direction"),
-        pl.col("text").fill_null(""),
-        pl.int_range(pl.len()).over([*said, pl.col("external_id").is_null()]).cast(pl.String),
-    )
-    derived = [
-        hashlib.sha256("\x1f".join(row).encode()).hexdigest()[:32] for row in counted.iter_rows()
-    ]
-    return messages.with_columns(pl.coalesce("external_id", pl.Series(derived, dtype=pl.String)))
+
+    def __init__(self) -> None:
+        self._seen = pl.DataFrame(schema={"said": pl.UInt64, "before": pl.UInt32})
+
+    def given_to(self, messages: pl.DataFrame) -> pl.DataFrame:
+        """Return the messages, each with an id; pieces of one file have to come in order."""
+        is_unnamed = messages["external_id"].is_null()
+        if not is_unnamed.any():
+            return messages
+        ordinals = self._ordinals(messages.filter(is_unnamed))
+        ids = pl.Series(
+            [hashlib.sha256("\x1f".join(row).encode()).hexdigest()[:32] for row in ordinals.rows()]
+        )
+        places = is_unnamed.arg_true()
+        return messages.with_columns(messages["external_id"].scatter(places, ids))
+
+    def _ordinals(self, unnamed: pl.DataFrame) -> pl.DataFrame:
+        said = unnamed.select(
+            pl.col("contact_external_id"),
+            pl.col("sent_at").to_physical().cast(pl.String),
+            pl.col("direction"),
+            pl.col("text").fill_null(""),
+        )
+        keyed = said.with_columns(said.hash_rows().alias("said"))
+        met = keyed.join(self._seen, on="said", how="left", maintain_order="left")
+        both = pl.concat([self._seen, keyed.group_by("said").agg(before=pl.len().cast(pl.UInt32))])
+        self._seen = both.group_by("said").agg(pl.col("before").sum().cast(pl.UInt32))
+        ordinal = pl.int_range(pl.len()).over("said") + pl.col("before").fill_null(0)
+        return met.select(*said.columns, ordinal.cast(pl.String).alias("ordinal"))

@@ -1,17 +1,28 @@
-"""What imports did: a batch per import, and the rows that it could not take."""
+"""What imports did: a batch per import, how far it came, and the rows that it could not take.
+
+An import writes a piece of records at a time. The piece, its refused rows and the mark that says
+how far the import came are one transaction: whatever ends the process, the same import can go on
+from the mark, and nothing is lost or counted twice.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import polars as pl
-from sqlalchemy import insert, select
+from sqlalchemy import JSON, Column, ColumnElement, Connection, Text, cast, insert, select, update
 
+from chatlift.errors import Conflict, NotFound
+from chatlift.records import Records
 from chatlift.store.bulk import insert_new, read_columns, table_of
+from chatlift.store.crm import WRITERS, Crm
 from chatlift.store.database import Database
+from chatlift.store.outcomes import REJECTIONS, ROW_NUMBER, TableCounts, WriteCounts
 from chatlift.store.tables import ImportBatchRow, RejectionRow
+from chatlift.store.writing import Scope
 
 REJECTED = pl.Schema(
     {
@@ -22,10 +33,32 @@ REJECTED = pl.Schema(
         "column_name": pl.String,
         "value": pl.String,
         "reason": pl.String,
+        "cells": pl.String,
     }
 )
 """One row per row that an import refused. `row_number` counts data rows from 0; null
-`line_number`: the file has no lines; null `value`: the cell was empty."""
+`line_number`: the file has no lines; null `value`: the cell was empty; `cells`: all cells of the
+row as they stood in the file, a JSON list; null: they were not kept."""
+
+BATCHES = table_of(ImportBatchRow)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """One import."""
+
+    batch_id: int
+    source: str
+    imported_at: datetime
+    """When it began: also where it went on later, what it tells is known from here on."""
+    finished_at: datetime | None
+    """None: it was interrupted, or is under way."""
+    summary: Mapping[str, Any] = field(default_factory=dict)
+    """By table what became of the rows of its file; empty while unfinished."""
+    mapping: Mapping[str, Any] | None = None
+    """How its files were read, where they were files of tables."""
+    progress: Mapping[str, Any] | None = None
+    """How far it came; `step` counts the pieces that were written."""
 
 
 def record_batch(
@@ -37,8 +70,10 @@ def record_batch(
     summary: Mapping[str, Any],
     rejected: pl.DataFrame,
 ) -> int:
-    """Keep what an import did, with its refused rows as `REJECTED`; return the batch's number."""
-    table = table_of(ImportBatchRow)
+    """Keep what a whole import did, with its refused rows as `REJECTED`; return its number.
+
+    `cells` may be absent from the rejected rows.
+    """
     batch = {
         "account_id": account_id,
         "source": source,
@@ -48,29 +83,167 @@ def record_batch(
     }
     with database.write() as connection:
         batch_id: int = connection.execute(
-            insert(table).values(batch).returning(table.c.batch_id)
+            insert(BATCHES).values(batch).returning(BATCHES.c.batch_id)
         ).scalar_one()
-        owned = rejected.select(list(REJECTED)).with_columns(pl.lit(batch_id).alias("batch_id"))
-        insert_new(connection, table_of(RejectionRow), owned)
+        _keep_rejected(connection, batch_id, rejected)
     return batch_id
+
+
+def open_batch(
+    database: Database,
+    account_id: int,
+    *,
+    source: str,
+    imported_at: datetime,
+    fingerprint: str,
+    mapping: Mapping[str, Any],
+) -> Batch:
+    """Begin an import, or take up the one of this fingerprint that was cut off."""
+    mine = (BATCHES.c.account_id == account_id) & (BATCHES.c.source == source)
+    unfinished = mine & (BATCHES.c.fingerprint == fingerprint) & BATCHES.c.finished_at.is_(None)
+    with database.write() as connection:
+        found = connection.execute(
+            select(BATCHES).where(unfinished).order_by(BATCHES.c.batch_id)
+        ).first()
+        if found is not None:
+            return _batch(found._mapping)
+        values = {
+            "account_id": account_id,
+            "source": source,
+            "imported_at": imported_at,
+            "summary": {},
+            "fingerprint": fingerprint,
+            "mapping": dict(mapping),
+            "progress": {"step": 0},
+        }
+        begun = connection.execute(insert(BATCHES).values(values).returning(*BATCHES.c)).one()
+        return _batch(begun._mapping)
+
+
+def mark_progress(
+    connection: Connection, batch_id: int, progress: Mapping[str, Any], rejected: pl.DataFrame
+) -> None:
+    """Keep how far an import came, and the rows refused since the mark before.
+
+    Raises
+    ------
+    Conflict
+        If the mark is not the one before: another process goes on with the same import.
+    """
+    mine = BATCHES.c.batch_id == batch_id
+    # Locked on PostgreSQL; on SQLite the whole transaction is.
+    stored = connection.scalar(select(BATCHES.c.progress).where(mine).with_for_update())
+    if stored is None or stored["step"] + 1 != progress["step"]:
+        raise Conflict(
+            "Another process imports the same files just now. Wait for it to end; then import "
+            "them again, which changes nothing that is there."
+        )
+    connection.execute(update(BATCHES).where(mine).values(progress=dict(progress)))
+    _keep_rejected(connection, batch_id, rejected)
+
+
+def finish_batch(
+    database: Database, batch_id: int, *, summary: Mapping[str, Any], finished_at: datetime
+) -> None:
+    """Keep what an import did in all; it cannot be taken up again."""
+    done = {"summary": dict(summary), "finished_at": finished_at, "progress": None}
+    with database.write() as connection:
+        connection.execute(update(BATCHES).where(BATCHES.c.batch_id == batch_id).values(done))
+
+
+def batches(database: Database, account_id: int) -> list[Batch]:
+    """Return the account's imports, the newest first."""
+    mine = select(BATCHES).where(BATCHES.c.account_id == account_id)
+    with database.read() as connection:
+        rows = connection.execute(mine.order_by(BATCHES.c.batch_id.desc()))
+        return [_batch(row._mapping) for row in rows]
+
+
+def batch_of(database: Database, account_id: int, batch_id: int) -> Batch:
+    """Return one import of the account.
+
+    Raises
+    ------
+    NotFound
+        If the account has none of this number.
+    """
+    for batch in batches(database, account_id):
+        if batch.batch_id == batch_id:
+            return batch
+    raise NotFound(
+        f"There is no import batch {batch_id}. List them with: chatlift import rejected list"
+    )
 
 
 def rejected_rows(database: Database, account_id: int, batch_id: int) -> pl.DataFrame:
     """Return the refused rows of one import of the account as `REJECTED`, in file order."""
-    row, batch = RejectionRow, ImportBatchRow
+    row, batch = table_of(RejectionRow), BATCHES
     statement = (
-        select(
-            row.table_name,
-            row.file_name,
-            row.row_number,
-            row.line_number,
-            row.column_name,
-            row.value,
-            row.reason,
-        )
-        .join(batch, batch.batch_id == row.batch_id)
-        .where(batch.account_id == account_id, row.batch_id == batch_id)
-        .order_by(row.rejected_row_id)
+        select(*(_as_text(row.c[name]) for name in REJECTED))
+        .join(batch, batch.c.batch_id == row.c.batch_id)
+        .where(batch.c.account_id == account_id, row.c.batch_id == batch_id)
+        .order_by(row.c.rejected_row_id)
     )
     with database.read() as connection:
         return read_columns(connection, statement, REJECTED)
+
+
+def write_piece(
+    crm: Crm,
+    records: Records,
+    *,
+    source: str,
+    imported_at: datetime | None,
+    also: Callable[[Connection, WriteCounts], None],
+) -> WriteCounts:
+    """Write some records and whatever belongs to them, all or nothing; as `Crm.write`.
+
+    Parameters
+    ----------
+    also
+        Called in the same transaction, with what became of the records.
+    """
+    counts = dict.fromkeys(WRITERS, TableCounts())
+    rejections = [REJECTIONS.to_frame()]
+    with crm.database.write() as connection:
+        scope = Scope(
+            connection=connection,
+            account_id=crm.account_id,
+            source=source,
+            imported_at=imported_at,
+        )
+        for table, writer in WRITERS.items():
+            rows: pl.DataFrame = getattr(records, table)
+            if rows.is_empty():
+                continue
+            tombstones = crm.tombstones(connection, source)
+            known, forgotten = tombstones.refuse(table, rows.with_row_index(ROW_NUMBER))
+            written, rejected = writer(scope, known)
+            counts[table] = written + TableCounts(rejected=forgotten.height)
+            rejections += [rejected, forgotten]
+        told = WriteCounts(**counts, rejections=pl.concat(rejections))
+        also(connection, told)
+    return told
+
+
+def _keep_rejected(connection: Connection, batch_id: int, rejected: pl.DataFrame) -> None:
+    if "cells" not in rejected.columns:
+        rejected = rejected.with_columns(pl.lit(None, pl.String).alias("cells"))
+    owned = rejected.select(list(REJECTED)).with_columns(pl.lit(batch_id).alias("batch_id"))
+    insert_new(connection, table_of(RejectionRow), owned)
+
+
+def _as_text(column: Column[Any]) -> ColumnElement[Any]:
+    return cast(column, Text) if isinstance(column.type, JSON) else column
+
+
+def _batch(row: Mapping[Any, Any]) -> Batch:
+    return Batch(
+        batch_id=row["batch_id"],
+        source=row["source"],
+        imported_at=row["imported_at"],
+        finished_at=row["finished_at"],
+        summary=row["summary"] or {},
+        mapping=row["mapping"],
+        progress=row["progress"],
+    )

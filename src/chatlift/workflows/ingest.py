@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from typing import Any
 
 import polars as pl
+from sqlalchemy import Connection
 
 from chatlift.errors import Conflict, InvalidInput
-from chatlift.records import CONVERSATIONS, FACTS, INSTANT, Records
+from chatlift.records import CONVERSATIONS, INSTANT, Records
 from chatlift.sources.mapping import SourceMapping
-from chatlift.sources.tables import ParsedTable, TableFiles, parse_files
+from chatlift.sources.plans import TablePlan, make_plan
+from chatlift.sources.tables import ParsedTable, TableFiles, parse_planned, whole_rows
 from chatlift.store.crm import Crm
-from chatlift.store.imports import REJECTED, record_batch
-from chatlift.store.outcomes import TableCounts, WriteCounts
+from chatlift.store.imports import (
+    REJECTED,
+    Batch,
+    finish_batch,
+    mark_progress,
+    open_batch,
+    write_piece,
+)
+from chatlift.store.outcomes import ROW_NUMBER, TableCounts, WriteCounts
+from chatlift.store.tombstones import FORGOTTEN, NAMED_BY, OWN_ID
 from chatlift.vocabulary import SIMULATED, Progress, ReportProgress, no_progress
 
 
@@ -23,6 +36,8 @@ class TableReport:
     """What became of one file; read = accepted + duplicate + rejected."""
 
     file_name: str
+    form: str
+    """What the file was found to be, such as `CSV, utf-8, comma`."""
     read_count: int
     accepted_count: int
     """Rows that changed something."""
@@ -37,6 +52,8 @@ class TableReport:
     ignored_columns: tuple[str, ...]
     undated_outcome_count: int
     """Closed leads without a closing date: for them the time split cannot be exact."""
+    doubts: tuple[str, ...] = ()
+    """Columns whose values stayed as they are written, each with what could not be decided."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +68,37 @@ class IngestReport:
     observed_from: datetime | None
     observed_through: datetime | None
     """The span that these files cover; null where they hold no record."""
+    resumed_rows: int = 0
+    """Rows that an earlier run of this import, cut off, had already done."""
+
+    @property
+    def is_all_rejected(self) -> bool:
+        """Whether rows were read, and not one could be used."""
+        read = sum(table.read_count for table in self.tables.values())
+        return 0 < read == sum(table.rejected_count for table in self.tables.values())
+
+
+@dataclass(kw_only=True)
+class _Tally:
+    """What became of the rows of one file so far."""
+
+    read: int = 0
+    accepted: int = 0
+    updated: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+    undated: int = 0
+
+    def add(self, part: ParsedTable, written: TableCounts) -> None:
+        self.read += part.read_count
+        self.accepted += written.accepted
+        self.updated += written.updated
+        self.duplicate += written.duplicate
+        self.rejected += written.rejected + part.rejected.height
+        self.undated += part.undated_outcome_count
+        told = self.accepted + self.duplicate + self.rejected
+        if told != self.read:
+            raise RuntimeError(f"{self.read} rows of {part.table} were read and {told} told of.")
 
 
 def ingest(
@@ -64,8 +112,9 @@ def ingest(
 ) -> IngestReport:
     """Read the files, write their records, keep what was refused and what was observed.
 
-    Importing the same files again changes nothing but adds a batch. Nothing is written when
-    a file cannot be understood at all.
+    Importing the same files again changes nothing but adds a batch; one that was cut off goes on
+    where it came to. Nothing is written when a file cannot be understood at all. Memory does not
+    grow with the files, but for workbooks.
 
     Parameters
     ----------
@@ -77,48 +126,203 @@ def ingest(
     InvalidInput
         If there is no file, or one cannot be read or mapped.
     Conflict
-        If the account holds generated records.
+        If the account holds generated records, or another process imports the same files.
     """
     _refuse_mixing(crm, source)
     if not files.present():
         raise InvalidInput("No file was named. Name at least one, such as --contacts FILE.")
-    report(Progress(phase="read", fraction=0.0, message="reading the files"))
-    parsed = parse_files(files, mapping, imported_at=imported_at)
-    written = crm.write(_records(parsed), source=source, imported_at=imported_at, report=report)
-    told = Records(facts=parsed["facts"].rows) if "facts" in parsed else Records()
-    told_facts = crm.write(told, source=source, report=report)
-    outcomes = {name: told_facts if name == "facts" else written for name in parsed}
-    tables = {name: _table_report(part, outcomes[name]) for name, part in parsed.items()}
-    span = _observed(parsed.values(), mapping.exported_at, imported_at)
-    if span is not None:
-        crm.write_observation(source, observed_from=span[0], observed_through=span[1])
-    rejected = pl.concat(_rejected(part, outcomes[name]) for name, part in parsed.items())
-    batch_id = _keep_batch(crm, source, imported_at, tables, rejected)
-    observed_from, observed_through = span or (None, None)
-    return IngestReport(
-        batch_id=batch_id,
-        tables=tables,
-        facts=written.facts,
-        observed_from=observed_from,
-        observed_through=observed_through,
-    )
-
-
-def _keep_batch(
-    crm: Crm,
-    source: str,
-    imported_at: datetime,
-    tables: Mapping[str, TableReport],
-    rejected: pl.DataFrame,
-) -> int:
-    return record_batch(
+    plans = {}
+    for table, path in files.present().items():
+        report(Progress(phase="look", fraction=0.0, message=f"looking through {path.name}"))
+        plans[table] = make_plan(table, path, mapping)
+    batch = open_batch(
         crm.database,
         crm.account_id,
         source=source,
         imported_at=imported_at,
-        summary={name: asdict(table) for name, table in tables.items()},
-        rejected=rejected,
+        fingerprint=_fingerprint(files, mapping),
+        mapping=mapping.told,
     )
+    work = _Import(crm, batch, plans, mapping.exported_at, report)
+    for plan in plans.values():
+        work.take(plan)
+    return work.finish(imported_at)
+
+
+class _Import:
+    """One import under way: writes piece by piece, each with the mark of how far it came."""
+
+    def __init__(
+        self,
+        crm: Crm,
+        batch: Batch,
+        plans: Mapping[str, TablePlan],
+        exported_at: datetime | None,
+        report: ReportProgress,
+    ) -> None:
+        self.crm = crm
+        self.batch = batch
+        self.plans = plans
+        self.exported_at = exported_at
+        self.report = report
+        done: Mapping[str, Any] = batch.progress or {}
+        self.step: int = done.get("step", 0)
+        tallies = done.get("tables", {})
+        self.tallies = {name: _Tally(**tallies.get(name, {})) for name in plans}
+        self.facts = TableCounts(**done.get("facts", {}))
+        self.instants = [datetime.fromisoformat(at) for at in done.get("observed", [])]
+        self.resumed_rows = sum(tally.read for tally in self.tallies.values())
+        self.row_count = sum(plan.row_count for plan in plans.values())
+
+    def take(self, plan: TablePlan) -> None:
+        """Write what one file says, from where it was left."""
+        tally = self.tallies[plan.table]
+        done, seen = tally.read, 0
+        parts = parse_planned(
+            plan, imported_at=self.batch.imported_at, exported_at=self.exported_at
+        )
+        for part in parts:
+            seen += part.read_count
+            # Pieces that are done are read all the same: ids of messages depend on them.
+            if seen > done:
+                self._write(plan, part)
+                self._tell(plan.table)
+
+    def finish(self, finished_at: datetime) -> IngestReport:
+        """Keep what was observed and what became of all rows."""
+        first, last = self._span()
+        if first is not None and last is not None:
+            self.crm.write_observation(
+                self.batch.source, observed_from=first, observed_through=last
+            )
+        tables = {name: self._table_report(plan) for name, plan in self.plans.items()}
+        summary = {name: asdict(table) for name, table in tables.items()}
+        summary["headers"] = {name: plan.file.headers for name, plan in self.plans.items()}
+        finish_batch(
+            self.crm.database, self.batch.batch_id, summary=summary, finished_at=finished_at
+        )
+        return IngestReport(
+            batch_id=self.batch.batch_id,
+            tables=tables,
+            facts=self.facts,
+            observed_from=first,
+            observed_through=last,
+            resumed_rows=self.resumed_rows,
+        )
+
+    def _write(self, plan: TablePlan, part: ParsedTable) -> None:
+        is_facts = part.table == "facts"
+
+        def also(connection: Connection, written: WriteCounts) -> None:
+            self.tallies[part.table].add(part, getattr(written, part.table))
+            if not is_facts:
+                self.facts += written.facts
+            self.instants = _bounds([*self.instants, *_instants(part, self.batch.imported_at)])
+            self.step += 1
+            rejected = self._rejected(connection, plan, part, written)
+            mark_progress(connection, self.batch.batch_id, self._progress(), rejected)
+
+        write_piece(
+            self.crm,
+            self._records(part),
+            source=self.batch.source,
+            imported_at=None if is_facts else self.batch.imported_at,
+            also=also,
+        )
+
+    def _records(self, part: ParsedTable) -> Records:
+        """Return the records of a piece, with what their further columns say."""
+        if part.table == "facts":
+            return Records(facts=part.rows)
+        frames = {part.table: part.rows, "facts": part.facts}
+        if part.table == "messages" and "conversations" not in self.plans:
+            frames["conversations"] = _conversations_of(part.rows)
+        return Records(**frames)
+
+    def _progress(self) -> dict[str, Any]:
+        return {
+            "step": self.step,
+            "tables": {name: asdict(tally) for name, tally in self.tallies.items()},
+            "facts": asdict(self.facts),
+            "observed": [at.isoformat() for at in self.instants],
+        }
+
+    def _tell(self, table: str) -> None:
+        done = sum(tally.read for tally in self.tallies.values())
+        told = f"{done:,} of {self.row_count:,} rows"
+        share = done / max(self.row_count, 1)
+        self.report(Progress(phase=table, fraction=share, message=told))
+
+    def _span(self) -> tuple[datetime | None, datetime | None]:
+        """Return the first and last instant of the records, or up to the stated export."""
+        if not self.instants:
+            return None, None
+        first, last = self.instants[0], self.instants[-1]
+        return first, min(self.exported_at or last, self.batch.imported_at)
+
+    def _table_report(self, plan: TablePlan) -> TableReport:
+        tally = self.tallies[plan.table]
+        return TableReport(
+            file_name=plan.file_name,
+            form=plan.file.form,
+            read_count=tally.read,
+            accepted_count=tally.accepted,
+            updated_count=tally.updated,
+            duplicate_count=tally.duplicate,
+            rejected_count=tally.rejected,
+            import_known_columns=plan.import_known,
+            ignored_columns=plan.ignored,
+            undated_outcome_count=tally.undated,
+            doubts=plan.doubts,
+        )
+
+    def _rejected(
+        self, connection: Connection, plan: TablePlan, part: ParsedTable, written: WriteCounts
+    ) -> pl.DataFrame:
+        """Return the rows of a piece that were refused by the parser or by the store."""
+        by_store = written.rejections.filter(pl.col("table") == part.table)
+        if by_store.is_empty() and part.rejected.is_empty():
+            return REJECTED.to_frame()
+        refused = pl.concat([part.rejected, _refused_by_store(part, by_store)])
+        about = self._about_forgotten(connection, plan, part)
+        is_forgotten = pl.col("row_number").is_in(about) | (pl.col("reason") == FORGOTTEN)
+        kept = [pl.when(~is_forgotten).then(name).alias(name) for name in ("value", "cells")]
+        reason = pl.when(is_forgotten).then(pl.lit(FORGOTTEN)).otherwise("reason")
+        return (
+            refused.sort("row_number")
+            .with_columns(*kept, reason.alias("reason"))
+            .rename({"column": "column_name"})
+            .with_columns(
+                pl.lit(part.table).alias("table_name"), pl.lit(plan.file_name).alias("file_name")
+            )
+            .select(list(REJECTED))
+        )
+
+    def _about_forgotten(
+        self, connection: Connection, plan: TablePlan, part: ParsedTable
+    ) -> list[int]:
+        """Return the numbers of refused rows that name a forgotten contact."""
+        if part.rejected.is_empty():
+            return []
+        named = {column for _, column in NAMED_BY[part.table]}
+        named |= {"external_id"} if part.table in OWN_ID else {"subject"}
+        cells = plan.cells_of(part.raw.cells.filter(~part.is_kept))
+        constant = pl.lit(plan.subject and str(plan.subject), pl.String)
+        chunk = cells.select(
+            part.rejected["row_number"].alias(ROW_NUMBER),
+            **{n: pl.col(plan.columns[n]) if n in plan.columns else constant for n in named},
+        )
+        tombstones = self.crm.tombstones(connection, self.batch.source)
+        return tombstones.refuse(part.table, chunk)[1]["row_number"].to_list()
+
+
+def _fingerprint(files: TableFiles, mapping: SourceMapping) -> str:
+    """Return what names these files, read by this mapping."""
+    told = hashlib.sha256(json.dumps(mapping.told, sort_keys=True, default=str).encode())
+    for table, path in files.present().items():
+        with path.open("rb") as file:
+            told.update(f"{table}:{hashlib.file_digest(file, 'sha256').hexdigest()}".encode())
+    return told.hexdigest()
 
 
 def _refuse_mixing(crm: Crm, source: str) -> None:
@@ -129,81 +333,47 @@ def _refuse_mixing(crm: Crm, source: str) -> None:
         )
 
 
-def _records(parsed: Mapping[str, ParsedTable]) -> Records:
-    """Return the records of all files but the one of facts, with what their columns say."""
-    frames = {name: part.rows for name, part in parsed.items() if name != "facts"}
-    if "messages" in frames and "conversations" not in frames:
-        frames["conversations"] = _conversations_of(frames["messages"])
-    facts = pl.concat([FACTS.to_frame(), *(part.facts for part in parsed.values())])
-    return Records(**frames, facts=facts)
-
-
 def _conversations_of(messages: pl.DataFrame) -> pl.DataFrame:
     """Return the conversations that messages name: each begins with its first message."""
     return (
         messages.filter(pl.col("conversation_external_id").is_not_null())
-        .sort("sent_at", maintain_order=True)
         .group_by("conversation_external_id", maintain_order=True)
-        .agg(pl.col("contact_external_id").first(), started_at=pl.col("sent_at").first())
+        .agg(pl.col("contact_external_id").first(), started_at=pl.col("sent_at").min())
         .rename({"conversation_external_id": "external_id"})
         .select(list(CONVERSATIONS))
     )
 
 
-def _table_report(parsed: ParsedTable, written: WriteCounts) -> TableReport:
-    counts: TableCounts = getattr(written, parsed.table)
-    report = TableReport(
-        file_name=parsed.file_name,
-        read_count=parsed.read_count,
-        accepted_count=counts.accepted,
-        updated_count=counts.updated,
-        duplicate_count=counts.duplicate,
-        rejected_count=counts.rejected + parsed.rejected.height,
-        import_known_columns=parsed.import_known_columns,
-        ignored_columns=parsed.ignored_columns,
-        undated_outcome_count=parsed.undated_outcome_count,
-    )
-    told = report.accepted_count + report.duplicate_count + report.rejected_count
-    if told != report.read_count:
-        raise RuntimeError(f"{report.read_count} {parsed.table} were read and {told} told of.")
-    return report
-
-
-def _rejected(parsed: ParsedTable, written: WriteCounts) -> pl.DataFrame:
-    """Return the rows of one file that were refused by the parser or by the store."""
-    by_store = written.rejections.filter(pl.col("table") == parsed.table)
+def _refused_by_store(part: ParsedTable, by_store: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of a piece that the store refused, told by their place in the file."""
     places = by_store["row_number"]
-    refused = by_store.with_columns(
-        row_number=parsed.row_numbers.gather(places), line_number=parsed.line_numbers.gather(places)
-    ).select(parsed.rejected.columns)
-    return (
-        pl.concat([parsed.rejected, refused])
-        .sort("row_number")
-        .rename({"column": "column_name"})
-        .with_columns(
-            pl.lit(parsed.table).alias("table_name"), pl.lit(parsed.file_name).alias("file_name")
-        )
-        .select(list(REJECTED))
-    )
+    in_raw = part.is_kept.arg_true().gather(places)
+    order = pl.DataFrame({"place": in_raw}).with_row_index("row")
+    is_wanted = pl.int_range(part.raw.height, eager=True).is_in(in_raw.implode())
+    whole = order.sort("place").with_columns(cells=whole_rows(part.raw, is_wanted)).sort("row")
+    return by_store.with_columns(
+        row_number=part.row_numbers.gather(places),
+        line_number=part.line_numbers.gather(places),
+        cells=whole["cells"],
+    ).select(part.rejected.columns)
 
 
-def _observed(
-    parsed: Iterable[ParsedTable], exported_at: datetime | None, imported_at: datetime
-) -> tuple[datetime, datetime] | None:
-    """Return the first and last instant of the records, or up to the stated export.
+def _instants(part: ParsedTable, imported_at: datetime) -> list[datetime]:
+    """Return the first and last instant that the records of a piece tell.
 
     Instants after the import are plans, such as an expected closing, and tell nothing.
     """
     columns = [
         part.rows[name].alias("instant")
-        for part in parsed
         for name, dtype in part.rows.schema.items()
         if dtype == INSTANT and part.table != "facts" and name != "outcome_known_at"
     ]
     instants = pl.concat([pl.Series("instant", [], INSTANT), *columns]).drop_nulls()
     past = instants.filter(instants <= imported_at)
-    if past.is_empty():
-        return None
-    bounds = past.to_frame().select(first=pl.col("instant").min(), last=pl.col("instant").max())
-    first, last = bounds.row(0)
-    return first, min(exported_at or last, imported_at)
+    return _bounds(past.to_frame().select(pl.min("instant"), last=pl.max("instant")).row(0))
+
+
+def _bounds(instants: Iterable[datetime | None]) -> list[datetime]:
+    """Return the first and the last; nothing of nothing."""
+    known = sorted(at for at in instants if at is not None)
+    return [known[0], known[-1]] if known else []

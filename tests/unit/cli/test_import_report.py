@@ -12,6 +12,7 @@ from chatlift.workflows.ingest import IngestReport, TableReport
 def told(**changes: Any) -> str:
     values: dict[str, Any] = {
         "file_name": "leads.csv",
+        "form": "CSV, utf-8, comma",
         "read_count": 1_005,
         "accepted_count": 1_000,
         "updated_count": 0,
@@ -49,3 +50,7 @@ def test_undated_outcomes_and_left_out_columns_are_told() -> None:
 
 def test_what_was_observed_is_told() -> None:
     assert "Observed: 2026-03-01 12:00 to 2026-03-01 12:00 UTC" in told()
+
+
+def test_what_could_not_be_decided_is_told() -> None:
+    assert "Left as written, sum: comma or point." in told(doubts=("sum: comma or point",))

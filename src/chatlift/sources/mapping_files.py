@@ -1,0 +1,71 @@
+"""Mappings from files: a person's own in TOML, YAML or JSON, and the presets that come along."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from chatlift.errors import InvalidInput
+from chatlift.sources.mapping import SourceMapping, parse_mapping
+
+PRESETS = Path(__file__).parent / "presets"
+LARGEST_BYTES = 1_000_000
+YAML_ENDINGS = frozenset({".yaml", ".yml"})
+
+
+class Preset(StrEnum):
+    """The systems whose exports are known by name."""
+
+    HUBSPOT = "hubspot"
+    CHATWOOT = "chatwoot"
+    GENERIC = "generic"
+
+
+def load_preset(preset: Preset) -> SourceMapping:
+    """Return what a known system calls its columns."""
+    text = (PRESETS / f"{preset}.toml").read_text(encoding="utf-8")
+    return parse_mapping(tomllib.loads(text))
+
+
+def load_mapping(path: Path, *, preset: SourceMapping | None = None) -> SourceMapping:
+    """Read a mapping from a file: JSON or YAML by its ending, else TOML.
+
+    Parameters
+    ----------
+    preset
+        What counts where the file says nothing.
+
+    Raises
+    ------
+    InvalidInput
+        If the file cannot be read, or names a table, field or option there is not.
+    """
+    try:
+        raw = _parsed(path)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise InvalidInput(
+            f"The mapping {path.name} cannot be read ({type(error).__name__}). Write it as TOML, "
+            "or as YAML or JSON with the ending .yaml or .json, in UTF-8."
+        ) from error
+    if not isinstance(raw, Mapping):
+        raise InvalidInput(
+            f"The mapping {path.name} holds no tables. Write it as docs/importing.md shows."
+        )
+    return parse_mapping(raw, preset=preset)
+
+
+def _parsed(path: Path) -> Any:
+    if path.stat().st_size > LARGEST_BYTES:
+        raise ValueError("a mapping is a small file")
+    text = path.read_text(encoding="utf-8-sig")
+    if path.suffix.lower() == ".json":
+        return json.loads(text)
+    if path.suffix.lower() in YAML_ENDINGS:
+        return yaml.safe_load(text)
+    return tomllib.loads(text)

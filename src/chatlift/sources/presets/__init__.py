@@ -1,0 +1,1 @@
+"""What known systems call the columns of their exports, a file each."""

@@ -1,0 +1,149 @@
+"""What every reader of table files gives: pieces of rows whose cells are texts, nothing understood.
+
+A reader knows its headers once it is open, and can be read any number of times, a piece of rows
+at a time, so that memory does not grow with the file.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from chatlift.errors import InvalidInput
+
+MOST_COLUMNS = 2_000
+LONGEST_LINE = 4_000_000
+"""Characters: no row of a table of people or messages is longer, but a bomb is."""
+PIECE_ROWS = 50_000
+TOO_MANY_CELLS = "the row has more cells than the header"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawTable:
+    """Some consecutive rows of one file; rows without any filled cell are left out."""
+
+    cells: pl.DataFrame
+    """One row per row of the file, all columns texts; null: no cell."""
+    lines: pl.Series
+    """Per row the line on which it begins, from 1; null where the file has no lines."""
+    complaints: pl.Series
+    """Per row why it cannot be read as a row of this table; null: it can."""
+    extras: pl.Series
+    """Per row its cells beyond the header, as a JSON list; null: there are none."""
+
+    @property
+    def height(self) -> int:
+        """Number of rows."""
+        return self.cells.height
+
+
+class TableFile(ABC):
+    """An open file of rows; it may be read again and again, by one thread at a time."""
+
+    name: str
+    """The file's name, without its folder."""
+    headers: tuple[str, ...]
+    """Column names, each different from the others."""
+    form: str
+    """What the file was found to be, for a person, such as `CSV, utf-8, comma`."""
+
+    @abstractmethod
+    def pieces(self, rows: int = PIECE_ROWS) -> Iterator[RawTable]:
+        """Yield all rows in order, about `rows` at a time.
+
+        Raises
+        ------
+        InvalidInput
+            If the file cannot be read on; the text tells where.
+        """
+
+
+def distinct_headers(names: Sequence[str | None], file_name: str) -> tuple[str, ...]:
+    """Return usable column names: blanks are numbered, repeats get a number too.
+
+    Raises
+    ------
+    InvalidInput
+        If there are more columns than any table of records has.
+
+    Examples
+    --------
+    >>> distinct_headers(["id", "note", "note", " "], "a.csv")
+    ('id', 'note', 'note (2)', 'column 4')
+    """
+    if len(names) > MOST_COLUMNS:
+        raise InvalidInput(
+            f"The file {file_name} has {len(names):,} columns; at most {MOST_COLUMNS:,} are read. "
+            "Keep the ones that matter."
+        )
+    found: list[str] = []
+    for place, name in enumerate(names, 1):
+        plain = (name or "").replace("\0", "").strip() or f"column {place}"
+        candidate, number = plain, 1
+        while candidate in found:
+            number += 1
+            candidate = f"{plain} ({number})"
+        found.append(candidate)
+    return tuple(found)
+
+
+def piece_of_rows(
+    headers: Sequence[str], rows: list[list[str]], lines: list[int | None]
+) -> RawTable:
+    """Return rows of texts as a piece: short rows are filled up, long ones complained about."""
+    width = len(headers)
+    extras: list[str | None] = [None] * len(rows)
+    for place, row in enumerate(rows):
+        if len(row) != width:
+            if len(row) > width:
+                extras[place] = json.dumps(row[width:])
+            rows[place] = [*row[:width], *[None] * (width - len(row))]  # type: ignore[list-item]
+    beyond = pl.Series(extras, dtype=pl.String)
+    return without_blank_rows(
+        RawTable(
+            cells=pl.DataFrame(rows, schema=dict.fromkeys(headers, pl.String), orient="row"),
+            lines=pl.Series(lines, dtype=pl.Int64),
+            complaints=beyond.to_frame("extras")
+            .select(pl.when(pl.col("extras").is_not_null()).then(pl.lit(TOO_MANY_CELLS)))
+            .to_series(),
+            extras=beyond,
+        )
+    )
+
+
+def piece_of_frame(cells: pl.DataFrame, lines: pl.Series) -> RawTable:
+    """Return a frame of texts as a piece."""
+    nothing = pl.repeat(None, cells.height, dtype=pl.String, eager=True)
+    return without_blank_rows(
+        RawTable(cells=cells, lines=lines, complaints=nothing, extras=nothing)
+    )
+
+
+def without_blank_rows(table: RawTable) -> RawTable:
+    """Return the rows that have anything in them."""
+    if not table.cells.width:
+        return table
+    is_filled = table.cells.select(
+        pl.any_horizontal(pl.all().str.contains(r"[^\s\x00]").fill_null(value=False)).alias("is")
+    )["is"]
+    kept = is_filled | table.complaints.is_not_null()
+    if kept.all():
+        return table
+    return RawTable(
+        cells=table.cells.filter(kept),
+        lines=table.lines.filter(kept),
+        complaints=table.complaints.filter(kept),
+        extras=table.extras.filter(kept),
+    )
+
+
+def overlong_line(number: int, file_name: str) -> InvalidInput:
+    """Return the error of a file with a line that no table has."""
+    return InvalidInput(
+        f"Line {number} of the file {file_name} is longer than {LONGEST_LINE:,} characters, so "
+        "this is no table of records. Check which file it is."
+    )
