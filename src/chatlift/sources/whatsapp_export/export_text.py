@@ -186,9 +186,7 @@ def _refuse_long_listing(file: IO[bytes], name: str) -> None:
         raise InvalidInput(f"{name} is no complete zip. Export the chat again.")
     (listing_bytes,) = struct.unpack_from("<L", tail, at + 12)
     is_zip64 = tail[max(0, at - ZIP64_LOCATOR_SIZE) : at].startswith(ZIP64_LOCATOR)
-    if is_zip64 or listing_bytes > MOST_LINES = 500_000
-"""They take up less than a gigabyte of memory; phones export 40,000 messages and less."""
-MOST_ZIP_LISTING_BYTES:
+    if is_zip64 or listing_bytes > MOST_ZIP_LISTING_BYTES:
         raise InvalidInput(
             f"The zip {name} lists more than can be looked through. "
             "Unpack it and name the chat's .txt file."
