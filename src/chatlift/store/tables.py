@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chatlift.store.base import BIG_INTEGER, Base, BigInt, PrimaryId
@@ -141,6 +141,12 @@ class FactRow(Base):
     __table_args__ = (
         UniqueConstraint(
             "account_id", "subject_id", "subject", "name", "known_at", "value_digest", "source"
+        ),
+        Index(
+            "ix_facts_ties",
+            "account_id",
+            sqlite_where=text("name = 'same_person_as'"),
+            postgresql_where=text("name = 'same_person_as'"),
         ),
         NUMBERS_ARE_NEVER_REUSED,
     )
