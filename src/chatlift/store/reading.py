@@ -9,9 +9,9 @@ the rows.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import polars as pl
-from adbc_driver_postgresql import dbapi
 from sqlalchemy import Column, ColumnElement, Connection, Integer, Select, Table, cast, null, select
 from sqlalchemy.dialects import postgresql
 
@@ -50,6 +50,8 @@ def read_history(
         pick = _Pick(connection, account_id, contact_ids)
         if contact_ids is not None or database.is_sqlite:
             return _history(connection, pick, with_text, _by_driver(connection, pick))
+        from adbc_driver_postgresql import dbapi
+
         uri = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
         with dbapi.connect(uri) as arrow:
             return _history(connection, pick, with_text, _by_arrow(arrow))
@@ -72,7 +74,7 @@ def _primary_key(statement: AnySelect) -> Column[int] | None:
     return keys[0] if len(keys) == 1 else None
 
 
-def _by_arrow(arrow: dbapi.Connection) -> ReadColumns:
+def _by_arrow(arrow: Any) -> ReadColumns:
     with arrow.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
@@ -99,7 +101,7 @@ def _history(connection: Connection, pick: _Pick, with_text: bool, read: ReadCol
         gaps=read(pick.gaps(), history.GAPS).sort("source", "gap_from"),
         time_zone=connection.scalar(pick.time_zone()) or "UTC",
     )
-    return linked(connection, pick.account_id, told)
+    return linked(connection, pick.account_id, told, is_whole=pick.contact_ids is None)
 
 
 class _Pick:

@@ -49,7 +49,7 @@ def attributes_as_of(history: History, examples: pl.DataFrame) -> pl.DataFrame:
         )
         for subject, name in _attribute_names(history.facts)
     ]
-    return pl.DataFrame(columns or None, height=examples.height)
+    return trimmed(pl.DataFrame(columns or None, height=examples.height))
 
 
 def _attribute_names(facts: pl.DataFrame) -> list[tuple[FactSubject, str]]:
@@ -102,7 +102,7 @@ class AttributeEncoder:
         kept, dropped = [], []
         for name in attributes.columns:
             held = pl.DataFrame({"value": attributes[name], "group": pl.Series(groups)})
-            typed = _typed(name, _tidy(held))
+            typed = _typed(name, held.drop_nulls("value"))
             if isinstance(typed, EncodedAttribute):
                 kept.append(typed)
             else:
@@ -170,20 +170,16 @@ class AttributeEncoder:
         return cls(attributes=attributes, dropped=dropped)
 
 
-def _tidy(held: pl.DataFrame) -> pl.DataFrame:
-    """Trim, and drop what is empty."""
-    return held.with_columns(_trimmed("value")).filter(pl.col("value").is_not_null())
-
-
-def _trimmed(name: str) -> pl.Expr:
-    text = pl.col(name).str.strip_chars()
-    return pl.when(text != "").then(text).alias(name)
+def trimmed(attributes: pl.DataFrame) -> pl.DataFrame:
+    """Return the columns without white space around their values; what is empty is unknown."""
+    text = pl.all().str.strip_chars()
+    return attributes.select(pl.when(text != "").then(text))
 
 
 def _texts(attributes: pl.DataFrame, name: str) -> pl.Series:
     if name not in attributes.columns:
         return pl.Series(name, [None] * attributes.height, dtype=pl.String)
-    return attributes.select(_trimmed(name)).to_series()
+    return attributes[name]
 
 
 def _typed(name: str, held: pl.DataFrame) -> EncodedAttribute | str:
@@ -221,8 +217,8 @@ def _booleans(values: pl.Series) -> pl.Series:
 
 
 def _numbers(values: pl.Series) -> pl.Series:
-    numbers = values.cast(pl.Float64, strict=False)
-    return numbers.to_frame("n").select(pl.when(pl.col("n").is_finite()).then("n")).to_series()
+    numbers = values.cast(pl.Float64, strict=False).to_numpy()
+    return pl.Series(np.where(np.isfinite(numbers), numbers, np.nan), nan_to_null=True)
 
 
 def _days(values: pl.Series) -> pl.Series:
