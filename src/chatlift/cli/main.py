@@ -49,6 +49,10 @@ class Commands(LazyGroup):
                 module="chatlift.cli.importing",
                 help="Read the files of a CRM export (CSV or Parquet).",
             ),
+            "leads": Door(
+                module="chatlift.cli.leads",
+                help="Derive leads from conversations, where nobody keeps a table of them.",
+            ),
             "data": Door(
                 module="chatlift.cli.data",
                 help="Tell what is doubtful about the records, and what they are enough for.",
