@@ -120,11 +120,17 @@ class Crm:
             report(Progress(phase=table, fraction=done / total, message=told))
         return WriteCounts(**counts, rejections=pl.concat(rejections))
 
-    def settle(self, records: Records, *, source: str) -> int:
+    def settle(self, records: Records, *, source: str, are_contacts_news: bool = True) -> int:
         """Put right what these records, just written, tell better than those before them.
 
         Messages take the place of their placeholders, people and messages that other sources tell
         of too are linked (`store.linking`). Doing it again changes nothing.
+
+        Parameters
+        ----------
+        are_contacts_news
+            Whether some of the contacts are new or were updated; looking for others that are the
+            same person costs time.
 
         Returns
         -------
@@ -136,7 +142,12 @@ class Crm:
             completed = settle(scope, records)
             told = records.contacts["external_id"]
             touched = external_ids(scope, ContactRow, "contact_id", told, [])["contact_id"]
-        link(self.database, self.account_id, touched.to_list())
+        link(
+            self.database,
+            self.account_id,
+            touched.to_list(),
+            are_contacts_news=are_contacts_news,
+        )
         return completed
 
     def read_history(

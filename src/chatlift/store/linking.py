@@ -16,13 +16,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 from typing import NamedTuple
 
 import polars as pl
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import ColumnElement, Connection, delete, literal_column, select
 
 from chatlift.history import History
 from chatlift.records import CHANNEL_MESSAGE_ID, IDENTITY_FACTS, PROVISIONAL_KINDS, SAME_PERSON
@@ -42,10 +42,20 @@ MOBILE_MARKS = (
 )
 """Mexico, Argentina and Brazil: a digit that mobile numbers carry in some books and not in others,
 WhatsApp's among them."""
+NO_DIGIT = re.compile("[^0-9]")
 MICROSECONDS_A_MINUTE = 60_000_000
 UNSEEN = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 REACTION = "reaction"
 
+TIES = table_of(FactRow)
+CONTACTS = pl.Schema(
+    {
+        "contact_id": pl.Int64(),
+        "source": pl.String(),
+        "external_id": pl.String(),
+        "phone": pl.String(),
+    }
+)
 CONTACT_LINKS = pl.Schema({"contact_id": pl.Int64(), "same_as_contact_id": pl.Int64()})
 MESSAGE_LINKS = pl.Schema({"message_id": pl.Int64(), "same_as_message_id": pl.Int64()})
 
@@ -84,7 +94,7 @@ def phone_digits(phone: str | None) -> str | None:
     True
     """
     told = (phone or "").strip()
-    digits = "".join(c for c in told if c in "0123456789")
+    digits = NO_DIGIT.sub("", told)
     if digits.startswith("00") and not told.startswith("+"):
         digits = digits[2:]
     if digits.startswith("0") or not SHORTEST_PHONE <= len(digits) <= LONGEST_PHONE:
@@ -250,22 +260,32 @@ def _weight(message: Message) -> tuple[bool, int, str, str]:
     return is_told, message.sent_at, message.source, message.external_id
 
 
-def link(database: Database, account_id: int, contact_ids: Sequence[int] | None = None) -> None:
+def link(
+    database: Database,
+    account_id: int,
+    contact_ids: Sequence[int] | None = None,
+    *,
+    are_contacts_news: bool = True,
+) -> None:
     """Derive the account's links anew; saying the same again changes nothing.
 
     Parameters
     ----------
     contact_ids
-        Only messages of these people have changed since; None means all may have.
+        Only of these contacts something was told since; None means of all.
+    are_contacts_news
+        Whether some of them are new or got a phone.
     """
     with database.write() as connection:
         take_turn(connection, account_id)
-        people = same_people(*_who_is_there(connection, account_id))
-        has_changed = _keep_people(connection, account_id, people)
-        groups = _told_by_several(connection, account_id, people)
-    if not has_changed and contact_ids is not None:
-        touched = {people.get(contact, contact) for contact in contact_ids}
-        groups = {person: group for person, group in groups.items() if person in touched}
+        is_whole = contact_ids is None
+        if is_whole or _may_be_others(connection, account_id, contact_ids or [], are_contacts_news):
+            people = same_people(*_who_is_there(connection, account_id))
+            is_whole = _keep_people(connection, account_id, people) or is_whole
+        else:
+            people = people_of(connection, account_id, contact_ids or [])
+        touched = None if is_whole else {people.get(c, c) for c in contact_ids or []}
+        groups = _told_by_several(connection, account_id, people, touched)
     persons = sorted(groups)
     for start in range(0, len(persons), PEOPLE_AT_ONCE):
         some = {person: groups[person] for person in persons[start : start + PEOPLE_AT_ONCE]}
@@ -274,28 +294,83 @@ def link(database: Database, account_id: int, contact_ids: Sequence[int] | None 
             _link_messages(connection, account_id, some)
 
 
-def _who_is_there(
-    connection: Connection, account_id: int
-) -> tuple[list[Contact], list[tuple[int, str]]]:
+def _may_be_others(
+    connection: Connection, account_id: int, contact_ids: Sequence[int], are_contacts_news: bool
+) -> bool:
+    """Tell whether these contacts may be the same person as somebody not linked to them yet."""
+    told = _contacts(connection, account_id, contact_ids)
+    own = {(c.source, c.external_id): c.contact_id for c in told}
+    ties = _ties(connection, account_id, among(connection, TIES.c.subject_id, contact_ids))
+    if are_contacts_news:
+        named = among(connection, TIES.c.value, [c.external_id for c in told])
+        ties += _ties(connection, account_id, named)
+    known = own | _numbers_of(connection, account_id, {(s, name) for s, _, name in ties})
+    pairs = [(one, known[s, name]) for s, one, name in ties if (s, name) in known]
+    people = people_of(connection, account_id, [number for pair in pairs for number in pair])
+    is_tied_anew = any(people[one] != people[other] for one, other in pairs)
+    return is_tied_anew or (are_contacts_news and _is_of_several(connection, account_id))
+
+
+def _is_of_several(connection: Connection, account_id: int) -> bool:
+    """Tell whether more than one source has contacts."""
     row = ContactRow
-    contacts = connection.execute(
+    first = select(row.source).where(row.account_id == account_id).limit(1).scalar_subquery()
+    other = select(row.contact_id).where(row.account_id == account_id, row.source != first)
+    return connection.scalar(other.limit(1)) is not None
+
+
+def _contacts(
+    connection: Connection, account_id: int, contact_ids: Sequence[int] | None = None
+) -> list[Contact]:
+    row = ContactRow
+    mine = (
         select(row.contact_id, row.source, row.external_id, row.phone)
         .where(row.account_id == account_id)
         .order_by(row.contact_id)
     )
-    ties = connection.execute(
-        select(FactRow.subject_id, FactRow.value).where(
-            FactRow.account_id == account_id,
-            FactRow.subject == FactSubject.CONTACT,
-            FactRow.name == SAME_PERSON,
-        )
+    if contact_ids is not None:
+        mine = mine.where(among(connection, row.contact_id.expression, contact_ids))
+    return [Contact(*told) for told in read_columns(connection, mine, CONTACTS).iter_rows()]
+
+
+def _ties(
+    connection: Connection, account_id: int, which: ColumnElement[bool] | None = None
+) -> list[tuple[str, int, str]]:
+    """Return source, contact and the other external id of ties, all or those that `which` says."""
+    # Written out, because the index on ties is used only where the name stands in the statement.
+    is_tie = TIES.c.name == literal_column(f"'{SAME_PERSON}'")
+    mine = select(TIES.c.source, TIES.c.subject_id, TIES.c.value).where(
+        TIES.c.account_id == account_id, is_tie, TIES.c.subject == FactSubject.CONTACT
     )
-    return [Contact(*told) for told in contacts], [(told[0], told[1] or "") for told in ties]
+    told = mine if which is None else mine.where(which)
+    return [(row[0], row[1], row[2] or "") for row in connection.execute(told)]
+
+
+def _numbers_of(
+    connection: Connection, account_id: int, named: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], int]:
+    """Return the numbers of contacts by source and external id; unknown ones are absent."""
+    row = ContactRow
+    found: dict[tuple[str, str], int] = {}
+    for source in {source for source, _ in named}:
+        names = among(connection, row.external_id.expression, [n for s, n in named if s == source])
+        mine = select(row.source, row.external_id, row.contact_id).where(
+            row.account_id == account_id, row.source == source, names
+        )
+        found |= {(told[0], told[1]): told[2] for told in connection.execute(mine)}
+    return found
+
+
+def _who_is_there(
+    connection: Connection, account_id: int
+) -> tuple[list[Contact], list[tuple[int, str]]]:
+    ties = [(contact, name) for _, contact, name in _ties(connection, account_id)]
+    return _contacts(connection, account_id), ties
 
 
 def _keep_people(connection: Connection, account_id: int, people: Mapping[int, int]) -> bool:
     """Keep who is the same person, and tell whether that is news."""
-    known = {told[0]: told[1] for told in contact_links(connection, account_id).rows()}
+    known = {told[0]: told[1] for told in _contact_links(connection, account_id).rows()}
     if known == people:
         return False
     for row in (ContactLinkRow, MessageLinkRow):
@@ -307,21 +382,19 @@ def _keep_people(connection: Connection, account_id: int, people: Mapping[int, i
 
 
 def _told_by_several(
-    connection: Connection, account_id: int, people: Mapping[int, int]
+    connection: Connection,
+    account_id: int,
+    people: Mapping[int, int],
+    touched: Collection[int] | None,
 ) -> dict[int, list[int]]:
     """Return person to contacts, of people of whom more than one source tells."""
     groups: dict[int, list[int]] = defaultdict(list)
     for contact, person in people.items():
-        groups[person].append(contact)
-    ids = [*groups, *people]
-    told = connection.execute(
-        select(ContactRow.contact_id, ContactRow.source).where(
-            ContactRow.account_id == account_id,
-            among(connection, ContactRow.contact_id.expression, ids),
-        )
-    )
-    source = {contact: name for contact, name in told}  # noqa: C416 - rows are no pairs to mypy
+        if contact != person and (touched is None or person in touched):
+            groups[person].append(contact)
     whole = {person: [person, *group] for person, group in groups.items()}
+    told = _contacts(connection, account_id, [c for group in whole.values() for c in group])
+    source = {contact.contact_id: contact.source for contact in told}
     return {p: group for p, group in whole.items() if len({source[c] for c in group}) > 1}
 
 
@@ -375,10 +448,14 @@ def _channel_ids(
     return {row[0]: row[1] or "" for row in told}
 
 
-def contact_links(connection: Connection, account_id: int) -> pl.DataFrame:
-    """Return one row per contact that is the same person as one before it."""
+def _contact_links(
+    connection: Connection, account_id: int, contact_ids: Sequence[int] | None = None
+) -> pl.DataFrame:
+    """Return one row per contact, of all or of these, that is the same person as one before it."""
     row = ContactLinkRow
     mine = select(row.contact_id, row.same_as_contact_id).where(row.account_id == account_id)
+    if contact_ids is not None:
+        mine = mine.where(among(connection, row.contact_id.expression, contact_ids))
     return read_columns(connection, mine, CONTACT_LINKS)
 
 
@@ -386,25 +463,32 @@ def people_of(
     connection: Connection, account_id: int, contact_ids: Sequence[int]
 ) -> dict[int, int]:
     """Return each of the contacts, and all that are the same person, with who counts for them."""
-    links = contact_links(connection, account_id)
-    person = dict(links.iter_rows())
-    wanted = {person.get(contact, contact) for contact in contact_ids}
-    others = {contact: p for contact, p in person.items() if p in wanted}
-    return others | {p: p for p in wanted}
+    row = ContactLinkRow
+    mine = select(row.contact_id, row.same_as_contact_id).where(row.account_id == account_id)
+    known = mine.where(among(connection, row.contact_id.expression, contact_ids))
+    own = dict(read_columns(connection, known, CONTACT_LINKS).iter_rows())
+    persons = {own.get(contact, contact) for contact in contact_ids}
+    members = mine.where(among(connection, row.same_as_contact_id.expression, sorted(persons)))
+    others = dict(read_columns(connection, members, CONTACT_LINKS).iter_rows())
+    return others | {person: person for person in persons}
 
 
-def linked(connection: Connection, account_id: int, read: History) -> History:
+def linked(connection: Connection, account_id: int, read: History, *, is_whole: bool) -> History:
     """Return a history in which each person is one contact and each message stands once.
 
     The contact that was written first stands for the person; the source is the one among theirs
     that is observed longest. Facts of all are theirs; facts that only tie records are left out.
     """
     told = replace(read, facts=read.facts.filter(~pl.col("name").is_in(IDENTITY_FACTS)))
-    people = contact_links(connection, account_id)
+    contacts = None if is_whole else read.contacts["contact_id"].to_list()
+    people = _contact_links(connection, account_id, contacts)
     if people.is_empty():
         return told
     row = MessageLinkRow
     mine = select(row.message_id, row.same_as_message_id).where(row.account_id == account_id)
+    if not is_whole:
+        ids = told.messages["message_id"].to_list()
+        mine = mine.where(among(connection, row.message_id.expression, ids))
     twins = read_columns(connection, mine, MESSAGE_LINKS).join(
         told.messages.select(same_as_message_id="message_id"), on="same_as_message_id"
     )

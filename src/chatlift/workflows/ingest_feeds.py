@@ -147,7 +147,8 @@ class _Intake:
         """Write what these feeds say."""
         told = Records(**{name: _together(feeds, name) for name in TABLES})
         written = self.crm.write(told, source=self.source, imported_at=self.imported_at)
-        completed = self.crm.settle(told, source=self.source)
+        is_news = written.contacts.accepted > 0
+        completed = self.crm.settle(told, source=self.source, are_contacts_news=is_news)
         self.completed_count += completed
         for name in TABLES:
             self.tables[name] += _counts(told, written, name, completed)
