@@ -24,8 +24,19 @@ def list_lines(versions: Sequence[Version], damages: Damages) -> list[str]:
     """Return one line per model: what serves, else its newest version."""
     if not versions:
         return ["There are no versions yet. Train some with: chatlift train"]
-    rows = [f"{shown.model:<13}  {version_row(shown, damages)}" for shown in shown_of(versions)]
-    return [f"{'Model':<13}  {HEAD}", *rows]
+    shown = shown_of(versions)
+    rows = [f"{version.model:<13}  {version_row(version, damages)}" for version in shown]
+    return [f"{'Model':<13}  {HEAD}", *rows, *to_retrain(shown)]
+
+
+def to_retrain(versions: Iterable[Version]) -> list[str]:
+    """Return a line per version that was trained on contacts that were forgotten since."""
+    return [
+        f"{version.model} v{version.number} was trained on contacts that were forgotten since "
+        f"({version.forgotten_count:,}). Train again: chatlift train {version.model}"
+        for version in versions
+        if version.forgotten_count
+    ]
 
 
 def shown_of(versions: Sequence[Version]) -> list[Version]:
@@ -64,6 +75,7 @@ def model_lines(
     """Return all versions of a model and who served when."""
     lines = [f"{model}: {SPECS[model].question}", *([HEAD] if versions else [])]
     lines += [version_row(v, damages) for v in versions] or ["There are no versions."]
+    lines += to_retrain(versions)
     lines += ["", "Who served when (UTC)"] if ledger else []
     return [*lines, *(_entry(entry) for entry in ledger)]
 
@@ -86,6 +98,7 @@ def version_lines(version: Version, damages: Damages) -> list[str]:
         f"Main file: {main_file_of(version.model, version)}",
         f"Size: {told_bytes(version.size_bytes)}; manifest SHA-256 {version.manifest_sha256}",
         _files(damages.get(version.version_id)),
+        *to_retrain([version]),
         f"Measured {version.evaluation['basis_words']}",
         *(figure_line(name, figure) for name, figure in figures.items()),
         f"Gate verdict: {version.verdict}",
@@ -129,6 +142,7 @@ def to_json(versions: Iterable[Version], damages: Damages) -> list[dict[str, Any
             "run_id": version.run_id,
             "verdict": version.verdict,
             "failed_check": version.first_failed_check,
+            "forgotten_contacts": version.forgotten_count,
             "damage": damages.get(version.version_id),
             "metrics": version.metrics,
         }

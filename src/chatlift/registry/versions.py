@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select
 
 from chatlift.errors import Conflict, InvalidInput, NotFound, NotReady, Unavailable
 from chatlift.records import INSTANT
@@ -30,10 +30,11 @@ from chatlift.registry.champions import (
 from chatlift.registry.runs import active_run_ids, held_run
 from chatlift.store.bulk import insert_new, read_columns, stored_number, table_of
 from chatlift.store.database import Database
-from chatlift.store.registry_tables import EvaluationPredictionRow
+from chatlift.store.registry_tables import EvaluationPredictionRow, RetrainingMarkRow
 from chatlift.vocabulary import ModelName, Verdict
 
 EVALUATIONS = table_of(EvaluationPredictionRow)
+MARKS = table_of(RetrainingMarkRow)
 EVALUATION_PREDICTIONS = pl.Schema(
     {
         "entity_id": pl.Int64(),
@@ -94,6 +95,8 @@ class Version:
     evaluation: Mapping[str, Any]
     gate: Mapping[str, Any]
     is_champion: bool
+    forgotten_count: int = 0
+    """Contacts it was trained on that were forgotten since; it should be trained again."""
 
     @property
     def first_failed_check(self) -> str | None:
@@ -424,8 +427,14 @@ class Versions:
     def _select(self, connection: Connection, *chosen: ColumnElement[bool]) -> tuple[Version, ...]:
         joined = VERSIONS.outerjoin(STATES, STATES.c.champion_version_id == VERSIONS.c.version_id)
         serves = STATES.c.champion_version_id.is_not(None).label("is_champion")
+        forgotten = (
+            select(func.coalesce(func.sum(MARKS.c.contact_count), 0))
+            .where(MARKS.c.version_id == VERSIONS.c.version_id)
+            .scalar_subquery()
+            .label("forgotten_count")
+        )
         statement = (
-            select(*VERSIONS.c, serves)
+            select(*VERSIONS.c, serves, forgotten)
             .select_from(joined)
             .where(VERSIONS.c.account_id == self._account_id, *chosen)
             .order_by(VERSIONS.c.model, VERSIONS.c.number.desc())

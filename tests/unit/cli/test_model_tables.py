@@ -92,3 +92,15 @@ def test_programs_get_one_object_per_version() -> None:
     assert found["filename"] == "lead_scoring_model.ubj"
     assert '"serves": true' in json_text(found)
     assert (found["failed_check"], found["damage"]) == ("better", "gone")
+
+
+def test_a_version_trained_on_the_forgotten_asks_to_be_trained_again() -> None:
+    marked = version(forgotten_count=2)
+    asks = "v7 was trained on contacts that were forgotten since (2)"
+    for lines in (
+        list_lines([marked], {}),
+        model_lines(ModelName.LEAD_SCORING, [marked], [], {}),
+        version_lines(marked, {}),
+    ):
+        assert sum(asks in line for line in lines) == 1
+    assert not any("forgotten" in line for line in list_lines([version()], {}))

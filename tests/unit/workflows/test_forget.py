@@ -71,6 +71,7 @@ def test_versions_trained_on_the_contact_are_named_and_still_pass_their_tests(
     assert receipt.counts["contacts"] == 1
     assert receipt.counts["evaluation_predictions"] > 0
     for version in trained.versions.list():
+        assert version.forgotten_count == 1
         stored = trained.versions.evaluation_predictions(version)
         assert 7 not in stored["contact_id"].to_list()
         assert stored["contact_id"].null_count() > 0
