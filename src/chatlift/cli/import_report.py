@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from chatlift.sources.previews import ColumnPreview, TablePreview
+from chatlift.store.imports import Batch
 from chatlift.workflows.ingest import IngestReport, TableReport
+
+LONGEST_SHOWN = 24
 
 
 def import_lines(report: IngestReport) -> list[str]:
@@ -15,6 +24,8 @@ def import_lines(report: IngestReport) -> list[str]:
         )
     for name, table in report.tables.items():
         lines += _table(name, table)
+    if any(table.rejected_count for table in report.tables.values()):
+        lines.append(f"See the rejected rows with: chatlift import rejected list {report.batch_id}")
     if report.observed_from is not None and report.observed_through is not None:
         lines.append(
             f"Observed: {report.observed_from:%Y-%m-%d %H:%M} to "
@@ -47,4 +58,87 @@ def _table(name: str, table: TableReport) -> list[str]:
             f"  {table.undated_outcome_count:,} closed leads have no closing date: they count as "
             "known from this import on, and the time split cannot be exact."
         )
+    return lines
+
+
+def preview_lines(preview: TablePreview) -> list[str]:
+    """Return how a file would be read: its columns, its first rows, what would be refused."""
+    refused = preview.read_count - preview.usable_count
+    lines = [
+        "",
+        f"{preview.table} ({preview.file_name}; {preview.form})",
+        *(f"  {_mapped(column)}" for column in preview.columns),
+        *(f"  Left as written, {doubt}." for doubt in preview.doubts),
+        f"  {preview.read_count:,} rows read = {preview.usable_count:,} usable + "
+        f"{refused:,} rejected. Rows that name a record nobody knows are found on import.",
+    ]
+    if preview.rows.height:
+        lines += [f"  The first {preview.rows.height} usable rows:", *_grid(preview.rows)]
+    if preview.rejected.height:
+        shown = preview.rejected.select("line_number", "column", "value", "reason")
+        lines += [f"  The first {shown.height} rejected rows:", *_grid(shown, last_whole=True)]
+    return lines
+
+
+def _mapped(column: ColumnPreview) -> str:
+    """Return what a column stands for.
+
+    Examples
+    --------
+    >>> _mapped(ColumnPreview(column="City", field="fact", because="unsaid", known="import"))
+    'City -> fact, known since the import (unsaid)'
+    """
+    if not column.field:
+        return f"{column.column} -> left out ({column.because})"
+    if column.field != "fact" and not column.known:
+        return f"{column.column} -> {column.field} ({column.because})"
+    since = {"import": "the import", "creation": "its record's creation"}
+    known = since.get(column.known, f"the date in {column.known}")
+    return f"{column.column} -> {column.field}, known since {known} ({column.because})"
+
+
+def _grid(rows: pl.DataFrame, *, last_whole: bool = False) -> list[str]:
+    filled = [name for name in rows.columns if rows[name].null_count() < rows.height]
+    cells = [filled, *([_shown(value) for value in row] for row in rows.select(filled).iter_rows())]
+    if last_whole:
+        reasons = [str(reason) for reason in rows[filled[-1]]]
+        for row, reason in zip(cells[1:], reasons, strict=True):
+            row[-1] = reason
+    widths = [max(len(row[n]) for row in cells) for n in range(len(filled))]
+    return [
+        "    " + "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    ]
+
+
+def _shown(value: Any) -> str:
+    r"""Return a cell in a few characters on one line.
+
+    Examples
+    --------
+    >>> _shown("Good morning, do you\nstill have any of the blue ones?")
+    'Good morning, do you ...'
+    """
+    if value is None:
+        return ""
+    text = f"{value:%Y-%m-%d %H:%M}" if hasattr(value, "strftime") else str(value)
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST_SHOWN else f"{line[: LONGEST_SHOWN - 4].rstrip()} ..."
+
+
+def rejection_lines(
+    chosen: Sequence[Batch], rows: Mapping[int, pl.DataFrame], *, is_whole: bool
+) -> list[str]:
+    """Return imports with what they refused: how many rows, or `is_whole` each of them."""
+    lines = ["No import was made yet."] if not chosen else []
+    for batch in chosen:
+        refused = rows[batch.batch_id]
+        state = "" if batch.finished_at else ", not finished: run the same import again"
+        lines.append(
+            f"Import batch {batch.batch_id} of {batch.imported_at:%Y-%m-%d %H:%M} UTC "
+            f"({batch.source}{state}): {refused.height:,} rejected rows"
+        )
+        if is_whole and refused.height:
+            shown = refused.select("file_name", "line_number", "column_name", "value", "reason")
+            lines += _grid(shown, last_whole=True)
     return lines

@@ -1,27 +1,33 @@
 """`chatlift import`: the files of a CRM export become the account's records.
 
-Without a sub-command it reads tables; the sub-commands of `importing_feeds` read conversations.
+Without a sub-command it reads tables; the sub-commands of `importing_feeds` read conversations,
+those of `rejected` deal with the rows that could not be used.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from chatlift.cli import importing_feeds, options
-from chatlift.cli.import_report import import_lines
+from chatlift.cli import importing_feeds, options, rejected
+from chatlift.cli.import_report import import_lines, preview_lines
 from chatlift.cli.lazy import new_app
 from chatlift.cli.reading import as_usage
-from chatlift.cli.surroundings import desk, workspace
-from chatlift.sources.mapping import SourceMapping
-from chatlift.sources.mapping_files import load_mapping
+from chatlift.cli.surroundings import Desk, desk, workspace
+from chatlift.errors import InvalidInput
+from chatlift.sources.cells import DateOrder
+from chatlift.sources.mapping import SourceMapping, parse_mapping
+from chatlift.sources.mapping_files import Preset, load_mapping, load_preset
+from chatlift.sources.previews import preview_table
 from chatlift.sources.tables import TableFiles
 from chatlift.workflows.ingest import ingest
 
 app = new_app()
 app.registered_commands += importing_feeds.app.registered_commands
+app.add_typer(rejected.app, name="rejected")
 
 TableFile = typer.Option(exists=True, dir_okay=False, help="CSV, Excel, Parquet or JSON Lines.")
 
@@ -44,6 +50,20 @@ def import_files(
             help="TOML, YAML or JSON: what the columns mean and since when they were known.",
         ),
     ] = None,
+    preset: Annotated[
+        Preset | None, typer.Option(help="What a known system calls its columns.")
+    ] = None,
+    is_day_first: Annotated[
+        bool | None,
+        typer.Option(
+            "--day-first/--month-first",
+            help="What 03/04/2026 begins with, where the values do not tell.",
+            show_default=False,
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show how the files are read; write nothing.")
+    ] = False,
     source: Annotated[str, typer.Option(help="Names where the files come from.")] = "files",
     quiet: options.Quiet = False,
     log_file: options.LogTo = None,
@@ -64,14 +84,51 @@ def import_files(
     if not files.present():
         raise typer.BadParameter("No file was named. Name at least one, such as --contacts FILE.")
     with as_usage():
-        columns = load_mapping(mapping) if mapping else SourceMapping()
-    with desk(quiet=quiet, log_file=log_file) as at, workspace() as opened:
+        columns = mapping_of(mapping, preset, is_day_first=is_day_first)
+    with desk(quiet=quiet, log_file=log_file) as at:
+        if dry_run:
+            show(files, columns, at)
+        else:
+            write(files, columns, at, source=source)
+
+
+def mapping_of(
+    path: Path | None, preset: Preset | None, *, is_day_first: bool | None
+) -> SourceMapping:
+    """Return how files are read: the options above the file, the file above the preset."""
+    columns = load_preset(preset) if preset else SourceMapping()
+    if path is not None:
+        columns = load_mapping(path, preset=columns)
+    if is_day_first is None:
+        return columns
+    order = DateOrder.DAY_FIRST if is_day_first else DateOrder.MONTH_FIRST
+    return parse_mapping({"date_order": str(order)}, preset=columns)
+
+
+def write(files: TableFiles, columns: SourceMapping, at: Desk, *, source: str) -> None:
+    """Import the files and say what became of their rows.
+
+    Raises
+    ------
+    InvalidInput
+        If not one row could be used; what was refused is kept.
+    """
+    with workspace() as opened:
         report = ingest(
-            files,
-            columns,
-            crm=opened.crm,
-            imported_at=at.clock(),
-            source=source,
-            report=at.report,
+            files, columns, crm=opened.crm, imported_at=at.clock(), source=source, report=at.report
         )
-        at.console.say(import_lines(report))
+    at.console.say(import_lines(report))
+    if report.is_all_rejected:
+        raise InvalidInput(
+            "Not one of the rows could be used. See why with: chatlift import rejected list "
+            f"{report.batch_id}"
+        )
+
+
+def show(files: TableFiles, columns: SourceMapping, at: Desk) -> None:
+    """Say how the files would be read, on the screen only: rows have no place in a log."""
+    screen = replace(at.console, listeners=())
+    for table, path in files.present().items():
+        preview = preview_table(table, path, columns, imported_at=at.clock())
+        screen.say(preview_lines(preview))
+    at.console.say("Nothing was written. Import for good without --dry-run.")

@@ -10,6 +10,7 @@ from typing import Any
 
 from chatlift.learn.explain import Reason
 from chatlift.learn.specs.directory import SPECS
+from chatlift.sources.spreadsheet_text import escaped
 from chatlift.vocabulary import ModelName
 from chatlift.workflows.predict import Prediction, PredictReport
 
@@ -18,7 +19,6 @@ SCORE_WORDS = {
     ModelName.CHURN: "Risk",
     ModelName.ENGAGEMENT: "Chance",
 }
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 CSV_COLUMNS = (
     "id",
     "state",
@@ -146,9 +146,7 @@ def harmless(cell: str | float) -> str | float:
     >>> harmless("=1+1"), harmless(-0.5)
     ("'=1+1", -0.5)
     """
-    if isinstance(cell, str) and cell.startswith(FORMULA_STARTS):
-        return f"'{cell}"
-    return cell
+    return escaped(cell) if isinstance(cell, str) else cell
 
 
 def to_json(report: PredictReport) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from chatlift.sources.column_forms import (
     INSTANT_SIGNS,
     Counts,
     ValueForm,
+    ValueKind,
     count_signs,
     instant_form,
     value_form,
@@ -95,6 +96,14 @@ class TablePlan:
     def doubts(self) -> tuple[str, ...]:
         """Columns whose values stay as they are written, each with what could not be decided."""
         return tuple(f"{c}: {form.doubt}" for c, form in self.values.items() if form.doubt)
+
+    @property
+    def found(self) -> dict[str, str]:
+        """What the values of the whole file told, as options of a mapping for parts of it."""
+        orders = {str(form.order) for form in self.instants.values() if form.order is not None}
+        decimals = {v.decimal for v in self.values.values() if v.kind is ValueKind.NUMBER}
+        told = {"date_order": orders, "decimal": decimals}
+        return {option: values.pop() for option, values in told.items() if len(values) == 1}
 
     @property
     def piece_rows(self) -> int:

@@ -196,8 +196,9 @@ class _Import:
                 self.batch.source, observed_from=first, observed_through=last
             )
         tables = {name: self._table_report(plan) for name, plan in self.plans.items()}
-        summary = {name: asdict(table) for name, table in tables.items()}
+        summary: dict[str, Any] = {name: asdict(table) for name, table in tables.items()}
         summary["headers"] = {name: plan.file.headers for name, plan in self.plans.items()}
+        summary["found"] = {name: plan.found for name, plan in self.plans.items()}
         finish_batch(
             self.crm.database, self.batch.batch_id, summary=summary, finished_at=finished_at
         )

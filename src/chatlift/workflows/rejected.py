@@ -1,0 +1,160 @@
+"""Refused rows out and in again: files that a person can mend, read back as they were."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from chatlift.errors import InvalidInput
+from chatlift.sources.csv_files import CsvFile
+from chatlift.sources.mapping import SourceMapping, mapping_again, parse_mapping
+from chatlift.sources.spreadsheet_text import escaped, unescaped
+from chatlift.sources.tables import SCHEMAS, TableFiles
+from chatlift.store.database import Database
+from chatlift.store.imports import Batch, batch_of, rejected_rows
+
+PLACE = ("rejected in file", "rejected line", "rejected column", "rejected value", "reason")
+"""Columns in front of the row's own; they tell what to mend and are not read back."""
+BEYOND = "beyond the header"
+"""Begins the names of columns for cells that a row had too many."""
+ENCODING = "utf-8-sig"
+"""With the mark by which spreadsheets know UTF-8."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """One file of refused rows."""
+
+    table: str
+    path: Path
+    row_count: int
+    withheld_count: int
+    """Rows whose cells were not kept, such as those about forgotten contacts."""
+
+
+def export_rejected(
+    database: Database, account_id: int, batch_id: int, folder: Path
+) -> list[Exported]:
+    """Write the refused rows of an import, a CSV per table.
+
+    Each row has where it stood and why it was refused, then all its cells under the headers of its
+    file. Texts that a spreadsheet would run as formulas have an apostrophe in front.
+
+    Raises
+    ------
+    NotFound
+        If there is no such import.
+    InvalidInput
+        If the import was none of tables.
+    """
+    batch = batch_of(database, account_id, batch_id)
+    headers = _headers(batch)
+    rows = rejected_rows(database, account_id, batch_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for (table,), told in rows.group_by("table_name", maintain_order=True):
+        kept = told.drop_nulls("cells")
+        lines = [
+            [*place, *json.loads(cells)]
+            for *place, cells in kept.select(
+                "file_name", "line_number", "column_name", "value", "reason", "cells"
+            ).iter_rows()
+        ]
+        path = folder / f"{table}.csv"
+        _write(path, headers[str(table)], lines)
+        written.append(
+            Exported(
+                table=str(table),
+                path=path,
+                row_count=kept.height,
+                withheld_count=told.height - kept.height,
+            )
+        )
+    return written
+
+
+def mended_files(
+    database: Database, account_id: int, batch_id: int, folder: Path, *, scratch: Path
+) -> tuple[Batch, TableFiles, SourceMapping]:
+    """Return what `ingest` needs to import mended rows as their files were: batch, files, mapping.
+
+    Parameters
+    ----------
+    folder
+        Holds the files that `export_rejected` wrote, mended; those that are gone are left out.
+    scratch
+        An empty folder that outlives the import; takes the rows as they stood in their files.
+
+    Raises
+    ------
+    NotFound
+        If there is no such import.
+    InvalidInput
+        If the folder holds no such file, or the import was none of tables.
+    """
+    batch = batch_of(database, account_id, batch_id)
+    _headers(batch)
+    paths = {table: folder / f"{table}.csv" for table in SCHEMAS}
+    present = {table: path for table, path in paths.items() if path.exists()}
+    if not present:
+        raise InvalidInput(
+            f"The folder {folder} holds none of {', '.join(p.name for p in paths.values())}. "
+            f"Write them with: chatlift import rejected export {batch_id}"
+        )
+    for path in present.values():
+        _restore(path, scratch / path.name)
+    written = {"separator": ",", "encoding": "utf-8"}
+    found = batch.summary.get("found", {})
+    mapping = parse_mapping(
+        {table: {**found.get(table, {}), **written} for table in present},
+        preset=mapping_again(batch.mapping or {}),
+    )
+    return batch, TableFiles(**{table: scratch / f"{table}.csv" for table in present}), mapping
+
+
+def _headers(batch: Batch) -> Mapping[str, list[str]]:
+    headers: Mapping[str, list[str]] | None = batch.summary.get("headers")
+    if headers is None:
+        raise InvalidInput(
+            f"Import batch {batch.batch_id} holds no rows of tables: it is unfinished, or was an "
+            "import of conversations. Import its files again instead."
+        )
+    return headers
+
+
+def _write(path: Path, headers: list[str], lines: list[list[str | int | None]]) -> None:
+    widest = max([len(line) - len(PLACE) for line in lines], default=0)
+    beyond = [f"{BEYOND} {n}" for n in range(1, widest - len(headers) + 1)]
+    with path.open("w", encoding=ENCODING, newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([escaped(name) for name in (*PLACE, *headers, *beyond)])
+        for line in lines:
+            writer.writerow([escaped(c) if isinstance(c, str) else c for c in line])
+
+
+def _restore(path: Path, target: Path) -> None:
+    """Write the rows as they stood in their file, each on the line on which it now is."""
+    mended = CsvFile(path)
+    names = [unescaped(name) for name in mended.headers]
+    own = [n for n, name in enumerate(names) if name not in PLACE and not name.startswith(BEYOND)]
+    beyond = [n for n, name in enumerate(names) if name.startswith(BEYOND)]
+    with target.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([names[n] for n in own])
+        line = 2
+        for piece in mended.pieces():
+            for begins, row in zip(piece.lines, piece.cells.iter_rows(), strict=True):
+                cells = [unescaped(cell or "") for cell in row]
+                more = [cells[n] for n in beyond]
+                while more and not more[-1]:
+                    more.pop()
+                file.write("\n" * (begins - line))
+                writer.writerow([*(cells[n] for n in own), *more])
+                line = begins + 1 + sum(_breaks(cell) for cell in cells)
+
+
+def _breaks(cell: str) -> int:
+    return cell.count("\n") + cell.count("\r") - cell.count("\r\n")
