@@ -285,13 +285,3 @@ def test_a_training_is_stopped_from_elsewhere(home: Home) -> None:
     assert (running.returncode, "Training was cancelled" in said) == (130, True)
     none = home.run("runs", "stop")
     assert (none.returncode, "No training is under way" in none.stderr) == (1, True)
-
-
-def test_the_run_of_a_dead_process_is_stopped_at_once(home: Home) -> None:
-    running = training(home)
-    running.kill()
-    running.communicate(timeout=60)
-    run = home.json("runs", "show", "--json")
-    assert run["status"] == "training"
-    assert "its process did not answer" in home.told("runs", "stop", run["run_id"])
-    assert home.json("runs", "show", "--json")["status"] == "cancelled"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from datetime import timedelta
 from time import sleep
 from typing import Annotated
@@ -54,17 +55,26 @@ def stop(
     Example: chatlift runs stop
     """
     with desk(quiet=True) as at, workspace() as opened:
-        opened.runs.interrupt_stale(at.clock())
-        run = opened.runs.ask_to_cancel(run_id or _under_way(opened.runs), now=at.clock())
-        ended = _awaited(opened.runs, run, at)
+        ended = _stopped(opened.runs, run_id, at)
         at.console.say(f"Run {ended.run_id} is {ended.status}. {ended.message}")
 
 
-def _under_way(runs: Runs) -> str:
+def _stopped(runs: Runs, run_id: str | None, at: Desk) -> Run:
+    dead = runs.interrupt_stale(at.clock())
+    chosen = run_id or _under_way(runs, dead)
+    if chosen in dead:
+        return runs.get(chosen)
+    return _awaited(runs, runs.ask_to_cancel(chosen, now=at.clock()), at)
+
+
+def _under_way(runs: Runs, dead: Sequence[str]) -> str:
+    """Return the newest run that has not ended, else one that was just found dead."""
     latest = runs.latest()
-    if latest is None or latest.is_final:
-        raise Conflict("No training is under way: nothing to stop. See `chatlift runs list`.")
-    return latest.run_id
+    if latest is not None and not latest.is_final:
+        return latest.run_id
+    if dead:
+        return dead[0]
+    raise Conflict("No training is under way: nothing to stop. See `chatlift runs list`.")
 
 
 def _awaited(runs: Runs, run: Run, at: Desk) -> Run:
