@@ -116,8 +116,11 @@ def _minute_ids(
     news: Sequence[MessageId], known: Sequence[MessageId], *, is_edge: bool
 ) -> list[str]:
     """Return the ids of one minute's messages: of the known they match, else the next free."""
-    matches = (_laid_over(news, known) if is_edge else None) or _matched_by_count(news, known)
-    matches |= _matched_by_change(news, known, matches)
+    is_comparable = len(news) * len(known) <= MOST_COMPARISONS
+    laid_over = _laid_over(news, known) if is_edge and is_comparable else None
+    matches = laid_over or _matched_by_count(news, known)
+    if is_comparable:
+        matches |= _matched_by_change(news, known, matches)
     next_ordinal: dict[MessageKey, int] = defaultdict(int)
     for message_id in known:
         next_ordinal[message_id.key] = max(next_ordinal[message_id.key], message_id.ordinal + 1)
@@ -143,8 +146,6 @@ def _laid_over(news: Sequence[MessageId], known: Sequence[MessageId]) -> Matches
 
     An agreement shorter than a run that both have elsewhere is a chance one, and is not taken.
     """
-    if len(news) * len(known) > MOST_COMPARISONS:
-        return None
     layings = [_laid_at(news, known, shift) for shift in range(1 - len(news), len(known))]
     agreeing = max((laid.equal_count for laid in layings if laid.agrees), default=0)
     longest_run = max((laid.longest_run for laid in layings), default=0)

@@ -212,12 +212,11 @@ def _known_name(opening: str, names: set[str]) -> str | None:
 def _as_written(line: str, visible_count: int) -> str:
     """Return the end of a line that holds so many visible characters, with the marks before it."""
     left_out = len(visible(line)) - visible_count
-    start = left_out
-    while len(visible(line[:start])) < left_out:
-        start += left_out - len(visible(line[:start]))
-    while start > 0 and line[start - 1] in INVISIBLE:
-        start -= 1
-    return line[start:]
+    for start, character in enumerate(line):
+        if left_out == 0:
+            return line[start:]
+        left_out -= character not in INVISIBLE
+    return ""
 
 
 def _notice_category(text: str, content: Content) -> str | None:

@@ -39,7 +39,7 @@ KIND_BY_ENDING = {
     ".amr": "audio", ".wav": "audio", ".webp": "sticker", ".vcf": "contact",
 }  # fmt: skip
 PLACE = re.compile(r"[^\n:]{2,40} ?: ?https://maps\.google\.com/\?q=[-\d.,]+")
-VOTES = re.compile(r" \([^()\n]*\d[^()\n]*\)$")
+VOTES = re.compile(r" \([^()\n]*\)$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,10 +75,17 @@ def content_of(raw: str) -> Content:
     """
     words = wording()
     plain = visible(raw).rstrip()
-    unmarked = words.edited_mark.sub("", plain)
-    is_edited = unmarked != plain
-    kind, text = _kind_and_text(unmarked, raw, words)
+    unmarked = _without_edited_mark(plain, words)
+    is_edited = unmarked is not None
+    kind, text = _kind_and_text(plain if unmarked is None else unmarked, raw, words)
     return Content(kind=kind, text=text.strip("\n") or None if text else None, is_edited=is_edited)
+
+
+def _without_edited_mark(plain: str, words: Wording) -> str | None:
+    """Return the text before the mark of an edited message; None: it ends in none."""
+    at = plain.rfind("<")
+    is_marked = at >= 0 and words.edited_mark.fullmatch(plain, at) is not None
+    return plain[:at].rstrip() if is_marked else None
 
 
 def _kind_and_text(plain: str, raw: str, words: Wording) -> tuple[str, str | None]:

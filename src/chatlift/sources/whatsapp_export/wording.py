@@ -100,7 +100,7 @@ def wording() -> Wording:
         meridiem_pattern=_any_of(_spelled(word) for word in am + pm),
         between_pattern=_any_of(re.escape(word) for word in _listed(tables, "between")),
         titles=tuple(sorted(set(_listed(tables, "titles")), key=len, reverse=True)),
-        edited_mark=_pattern(r"\s*<(?:{})\.?>\s*\Z", _listed(tables, "edited")),
+        edited_mark=_pattern(r"<(?:{})\.?>", _listed(tables, "edited")),
         attached_file=_pattern(
             r"(?P<file>[^\n]{{1,255}}) \((?:{})\)\Z", _listed(tables, "attached")
         ),

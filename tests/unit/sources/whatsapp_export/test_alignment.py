@@ -73,9 +73,9 @@ def test_two_equal_messages_of_a_minute_stay_two_where_an_export_begins_between_
 
 def test_the_older_export_may_come_last(tmp_path: Path) -> None:
     store, whole_store = Store(tmp_path), Store(tmp_path)
-    whole = chat("ok", "sure", "ok", "ok", "bye", minutes=[0, 0, 0, 0, 1])
-    store.take(whole[1:])
-    store.take(whole[:3])
+    whole = chat("hi", "ok", "sure", "ok", "ok", "bye", minutes=[0, 1, 1, 1, 1, 2])
+    store.take(whole[2:])
+    store.take(whole[:4])
     whole_store.take(whole)
     assert store.ids == whole_store.ids
 
@@ -158,10 +158,12 @@ def _ids_by_contact(feed: ParsedFeed) -> dict[str, list[str]]:
 
 def test_a_hostile_minute_is_matched_by_count(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    messages = chat(*["ok"] * 5_000)
+    messages = chat(*["ok"] * 3_000)
     store.take(messages)
     store.take(messages)
-    assert len(store.ids) == 5_000
+    assert len(store.ids) == 3_000
+    store.take(chat(*["This message was deleted"] * 3_000))
+    assert len(store.ids) == 6_000
 
 
 @st.composite

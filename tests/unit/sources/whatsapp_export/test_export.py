@@ -200,3 +200,23 @@ def test_what_a_phone_writes_is_read_back(tmp_path: Path, form: str, messages: l
         (f"{m.at:%Y-%m-%d %H:%M}", "out" if m.sender == ME else "in", m.text) for m in messages
     ]
     assert feed.line_counts["rejected"] == feed.line_counts["system"] == 0
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        " " * 90_000 + "x",
+        "<" * 90_000,
+        "\u200e" * 90_000,
+        "a (" * 30_000,
+        f"POLL:\n{' (1' * 30_000}\n{' (' + '1' * 90_000}",
+        "\n".join(["   "] * 90_000),
+    ],
+    ids=["spaces", "brackets", "marks", "parentheses", "poll", "blank lines"],
+)
+def test_a_hostile_message_takes_no_longer_than_any_other(tmp_path: Path, said: str) -> None:
+    # Each would take minutes by a pattern that goes back; the suite's time limit would show it.
+    name = "\u200e" * 90_000 + "Alex"
+    text = f"13/01/2024, 09:05 - {name}: hi\n13/01/2024, 09:05 - Alex: {said}\n"
+    feed = read(tmp_path, text, "WhatsApp Chat with Alex.txt")
+    assert feed.records.messages.height == 2

@@ -42,6 +42,7 @@ def test_every_format_is_read_back(form: str, at: datetime) -> None:
         ("11:05 nachm.", 23),
         ("1:05 p.\u00a0m.", 13),
         ("1:05 p.m.", 13),
+        ("23:05 AM", 23),
         ("23:05 PM", 23),  # Some phones write the half of the day beside 24 hours.
         ("1:05 μ.μ.", 13),
         ("1:05 م", 13),
