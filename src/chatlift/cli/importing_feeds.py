@@ -16,7 +16,7 @@ from chatlift.cli.lazy import new_app
 from chatlift.cli.surroundings import desk, workspace
 from chatlift.errors import InvalidInput
 from chatlift.sources.chatwoot import read_chatwoot_webhooks
-from chatlift.sources.feeds import ParsedFeed
+from chatlift.sources.feeds import ParsedFeed, with_phone
 from chatlift.sources.whatsapp_cloud import read_cloud_webhooks
 from chatlift.sources.whatsapp_export.alignment import aligned
 from chatlift.sources.whatsapp_export.day_order import DayOrder
@@ -93,6 +93,10 @@ def whatsapp_export(
     month_first: Annotated[
         bool, typer.Option("--month-first", help="Where a file leaves it open: 1/2 is 2 January.")
     ] = False,
+    phone: Annotated[
+        str | None,
+        typer.Option(help="The contact's number, where the one chat shows only a name."),
+    ] = None,
     source: SourceName = "whatsapp_export",
     quiet: options.Quiet = False,
     log_file: options.LogTo = None,
@@ -101,11 +105,16 @@ def whatsapp_export(
 
     Example: chatlift import whatsapp-export chat.zip --me "Our Shop" --time-zone Europe/Berlin
     """
+    order = _day_order(day_first=day_first, month_first=month_first)
+    if phone is not None and len(files) > 1:
+        raise typer.BadParameter("--phone was given with several files. Import that chat alone.")
 
     def read(path: Path, *, received_at: datetime) -> Iterable[ParsedFeed]:
         del received_at
-        order = _day_order(day_first=day_first, month_first=month_first)
-        yield read_export(path, me=me, time_zone=time_zone, is_group_welcome=group, day_order=order)
+        feed = read_export(
+            path, me=me, time_zone=time_zone, is_group_welcome=group, day_order=order
+        )
+        yield feed if phone is None else with_phone(feed, phone)
 
     _import(files, read, source=source, align=aligned, quiet=quiet, log_file=log_file)
 

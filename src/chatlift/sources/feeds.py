@@ -7,11 +7,12 @@ the workflow writes its records and checks that every entry of the feed is accou
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import polars as pl
 
+from chatlift.errors import InvalidInput
 from chatlift.records import Records
 
 REJECTED_ENTRIES = pl.Schema(
@@ -51,3 +52,21 @@ class ParsedFeed:
     observed_from: datetime | None = None
     observed_through: datetime | None = None
     """The span that the feed covers; null where it holds no dated entry."""
+
+
+def with_phone(feed: ParsedFeed, phone: str) -> ParsedFeed:
+    """Return a feed of one contact with the phone that a person told of it.
+
+    Raises
+    ------
+    InvalidInput
+        If there is not exactly one contact.
+    """
+    contacts = feed.records.contacts
+    if contacts.height != 1:
+        raise InvalidInput(
+            f"A phone was told for {feed.feed_name}, which is of {contacts.height} contacts. "
+            "Leave the phone out, or import a chat with one contact."
+        )
+    told = contacts.with_columns(phone=pl.coalesce("phone", pl.lit(phone)))
+    return replace(feed, records=replace(feed.records, contacts=told))
