@@ -289,6 +289,11 @@ class Crm:
             key=self._tombstone_key,
         )
 
+    def masked(self, text: str, *, source: str) -> str:
+        """Return a text, such as a file's name, with forgotten contacts masked in it."""
+        with self.database.read() as connection:
+            return self.tombstones(connection, source).masked(text)
+
     def _scope(self, connection: Connection, source: str, imported_at: datetime | None) -> Scope:
         return Scope(
             connection=connection,

@@ -9,12 +9,12 @@ from sqlalchemy import func, select
 from chatlift.store.crm import Crm
 from chatlift.store.forgetting import all_contacts
 from chatlift.store.tables import ImportBatchRow, RejectionRow
-from chatlift.store.tombstones import phone_digits
+from chatlift.store.tombstones import phone_key
 
 
 def contacts_sharing_a_phone(crm: Crm) -> int:
     """Count the contacts that have the phone of another contact of the same source."""
-    told = [(contact.source, phone_digits(contact.phone)) for contact in all_contacts(crm)]
+    told = [(contact.source, phone_key(contact.phone)) for contact in all_contacts(crm)]
     counts = Counter((source, digits) for source, digits in told if digits)
     return sum(count for count in counts.values() if count > 1)
 

@@ -52,7 +52,7 @@ from chatlift.store.tables import (
     MessageRow,
     RejectionRow,
 )
-from chatlift.store.tombstones import Named, phone_digits
+from chatlift.store.tombstones import Named, name_key, phone_key
 from chatlift.vocabulary import SIMULATED, FactSubject
 
 CONTACTS, LEADS, MESSAGES = table_of(ContactRow), table_of(LeadRow), table_of(MessageRow)
@@ -108,8 +108,8 @@ def find_contacts(crm: Crm, wanted: str, *, source: str | None = None) -> tuple[
     """Return the contacts with this id or phone, of one source or of all."""
     found = [contact for contact in all_contacts(crm) if source in (None, contact.source)]
     by_id = [contact for contact in found if contact.external_id == wanted]
-    digits = phone_digits(wanted)
-    by_phone = [c for c in found if digits and phone_digits(c.phone) == digits]
+    digits = phone_key(wanted)
+    by_phone = [c for c in found if digits and phone_key(c.phone) == digits]
     return tuple(by_id or by_phone)
 
 
@@ -122,8 +122,8 @@ def same_person(crm: Crm, named: Sequence[KnownContact]) -> tuple[KnownContact, 
     while len(ids) > before:
         before = len(ids)
         ids |= {contact for pair in pairs if ids & set(pair) for contact in pair}
-        phones = {phone_digits(c.phone) for c in everybody if c.contact_id in ids} - {None}
-        ids |= {c.contact_id for c in everybody if phone_digits(c.phone) in phones}
+        phones = {phone_key(c.phone) for c in everybody if c.contact_id in ids} - {None}
+        ids |= {c.contact_id for c in everybody if phone_key(c.phone) in phones}
     return tuple(contact for contact in everybody if contact.contact_id in ids)
 
 
@@ -283,9 +283,9 @@ class Forgetting:
     def _leave_all(self, connection: Connection, now: datetime) -> int:
         left = 0
         for contact in self._contacts:
-            digits = phone_digits(contact.phone)
+            told = {"phone": phone_key(contact.phone), "name": name_key(contact.name)}
             named = [("contact", contact.external_id)]
-            named += [("phone", digits)] if digits else []
+            named += [(kind, value) for kind, value in told.items() if value]
             left += self._leave(connection, contact.source, named, now)
         for kind, table in (("lead", LEADS), ("conversation", CONVERSATIONS)):
             rows = connection.execute(
@@ -342,7 +342,7 @@ class Forgetting:
 def was_forgotten(crm: Crm, wanted: str, *, source: str | None = None) -> bool:
     """Tell whether a tombstone stands for this id (in that source, or any) or phone."""
     sources = [source] if source else list(crm.sources())
-    digits = phone_digits(wanted)
+    digits = phone_key(wanted)
     with crm.database.read() as connection:
         here = [crm.tombstones(connection, name) for name in sources or [""]]
         by_phone = bool(digits) and here[0].has("phone", str(digits))

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from chatlift.store.tombstones import phone_digits
+from chatlift.store.tombstones import FEWEST_PHONE_DIGITS, MASK, phone_key
 
 SHORTEST_IN_TEXT = 4
 """Characters from which on an id or a name is looked for inside a text; a shorter one, such as
 `17`, would be found in every date, and counts only where it is all of a value or said to be an
 id."""
-MASK = "[forgotten]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,13 +56,19 @@ class Identity:
         told = sorted(self.ids | self.names, key=len, reverse=True)
         words = [rf"(?<!\w){re.escape(word)}(?!\w)" for word in told if _is_long(word)]
         short = [rf"(?<=\bID: ){re.escape(word)}(?!\w)" for word in told if not _is_long(word)]
-        digits = {phone_digits(phone) for phone in self.phones} - {None}
-        numbers = [_spelled(phone) for phone in sorted(map(str, digits))]
+        digits = {key for phone in self.phones for key in (phone_key(phone), _bare(phone)) if key}
+        numbers = [_spelled(phone) for phone in sorted(digits, key=len, reverse=True)]
         return re.compile("|".join([*words, *numbers, *short]) or r"(?!)", re.IGNORECASE)
 
 
 def _is_long(word: str) -> bool:
     return len(word) >= SHORTEST_IN_TEXT
+
+
+def _bare(phone: str) -> str | None:
+    """Return the digits as they were told: a spelling that the key may have put right."""
+    digits = re.sub(r"[^0-9]", "", phone).removeprefix("00")
+    return digits if len(digits) >= FEWEST_PHONE_DIGITS else None
 
 
 def _spelled(digits: str) -> str:

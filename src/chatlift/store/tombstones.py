@@ -21,6 +21,7 @@ from sqlalchemy import Connection, func, select
 from chatlift.errors import Unavailable
 from chatlift.records import INSTANT
 from chatlift.store.bulk import among, insert_new, table_of
+from chatlift.store.linking import phone_digits
 from chatlift.store.outcomes import REJECTIONS, ROW_NUMBER
 from chatlift.store.tables import ForgottenRow
 
@@ -28,6 +29,15 @@ FORGOTTEN = "forgotten"
 """The reason of a row that is refused because its contact was forgotten; its value is not kept."""
 TOMBSTONES = table_of(ForgottenRow)
 FEWEST_PHONE_DIGITS = 7
+SHORTEST_NAME = 4
+"""Characters; a shorter name would be found in too many texts."""
+MOST_WORDS = 6
+"""Words of a text that are looked at together for a name or a phone."""
+WORD = re.compile(r"[^\W_]+")
+PHONE = re.compile(r"[0-9 ()./-]+")
+MASK = "[forgotten]"
+OF_ALL_SOURCES = frozenset({"phone", "name"})
+"""Kinds that tell who somebody is in every source; ids belong to theirs."""
 OWN_ID = {"contacts": "contact", "conversations": "conversation", "leads": "lead"} | {
     "messages": "message"
 }
@@ -50,17 +60,33 @@ def tombstone_key(secret: bytes, account: str) -> bytes:
     return hmac.digest(secret, f"{FORGOTTEN}:{account}".encode(), hashlib.sha256)
 
 
-def phone_digits(phone: str | None) -> str | None:
-    """Return a phone number's digits in one spelling; None if there are too few to be one.
+def phone_key(phone: str | None) -> str | None:
+    """Return what stands for a phone number in every spelling; None if it is too short to be one.
+
+    A number without its country's code is kept as it is: it is not the same as one with it.
 
     Examples
     --------
-    >>> phone_digits("+49 (170) 555-01 23"), phone_digits("0049170 5550123"), phone_digits("12")
-    ('491705550123', '491705550123', None)
+    >>> phone_key("+49 (170) 555-01 23"), phone_key("0049170 5550123"), phone_key("030 123456")
+    ('491705550123', '491705550123', '030123456')
+    >>> phone_key("room 12") is None
+    True
     """
-    digits = re.sub(r"\D", "", phone or "")
-    digits = digits.removeprefix("00")
-    return digits if len(digits) >= FEWEST_PHONE_DIGITS else None
+    bare = re.sub(r"[^0-9]", "", phone or "")
+    return phone_digits(phone) or (bare if len(bare) >= FEWEST_PHONE_DIGITS else None)
+
+
+def name_key(name: str | None) -> str | None:
+    """Return what stands for a name however it is written; None if it is too short to tell.
+
+    Examples
+    --------
+    >>> name_key("  Ana   INVENTADA ")
+    'ana inventada'
+    """
+    words = WORD.findall((name or "").casefold())
+    joined = " ".join(words)
+    return joined if len(joined) >= SHORTEST_NAME else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +113,7 @@ class Tombstones:
 
     def digest(self, kind: str, value: str) -> str:
         """Return what a tombstone keeps; a phone is the same person in every source."""
-        source = "" if kind == "phone" else self.source
+        source = "" if kind in OF_ALL_SOURCES else self.source
         told = "\0".join((kind, source, value)).encode()
         return hmac.digest(self._known_key(), told, hashlib.sha256).hex()
 
@@ -112,6 +138,31 @@ class Tombstones:
             self.leave(((OWN_ID[table], value) for value in own), now=min(since))
         return chunk.filter(~is_refused), _told(refused, table)
 
+    def masked(self, text: str) -> str:
+        """Return a text, such as the name of a chat's file, with the forgotten masked in it.
+
+        Names, phone numbers and ids of contacts are found; raises as `refuse`.
+        """
+        words = list(WORD.finditer(text))
+        if not words or not self._is_any():
+            return text
+        spans = {
+            (one.start(), other.end())
+            for first, one in enumerate(words)
+            for other in words[first : first + MOST_WORDS]
+        }
+        digests = {span: self._digests_of(text[slice(*span)]) for span in spans}
+        found = self._found(sorted({digest for told in digests.values() for digest in told}))
+        named = [span for span, told in digests.items() if not found.keys().isdisjoint(told)]
+        for start, end in _apart(named):
+            text = text[:start] + MASK + text[end:]
+        return text
+
+    def _digests_of(self, part: str) -> list[str]:
+        phone = phone_key(part) if PHONE.fullmatch(part) else None
+        told = {"contact": part, "phone": phone, "name": name_key(part)}
+        return [self.digest(kind, value) for kind, value in told.items() if value]
+
     def _matches(
         self, chunk: pl.DataFrame, kind: str, column: str, since: list[datetime]
     ) -> pl.Series:
@@ -119,7 +170,7 @@ class Tombstones:
         here = chunk.get_column(column)
         if "subject" in chunk.columns:
             here = chunk.select(pl.when(pl.col("subject") == kind).then(column)).to_series()
-        spelled = {v: phone_digits(v) if kind == "phone" else v for v in here.drop_nulls().unique()}
+        spelled = {v: phone_key(v) if kind == "phone" else v for v in here.drop_nulls().unique()}
         digests = {v: self.digest(kind, told) for v, told in spelled.items() if told}
         found = self._found(list(digests.values()))
         since.extend(found.values())
@@ -163,6 +214,21 @@ class Tombstones:
             pl.lit(now, dtype=INSTANT).alias("forgotten_at"),
         )
         return insert_new(self.connection, TOMBSTONES, rows)
+
+
+def _apart(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return spans that do not overlap, the longest of those that do, from the last to the first.
+
+    Examples
+    --------
+    >>> _apart([(0, 3), (0, 7), (9, 12)])
+    [(9, 12), (0, 7)]
+    """
+    kept: list[tuple[int, int]] = []
+    for start, end in sorted(spans, key=lambda span: span[0] - span[1]):
+        if all(end <= other[0] or start >= other[1] for other in kept):
+            kept.append((start, end))
+    return sorted(kept, reverse=True)
 
 
 def _told(refused: pl.DataFrame, table: str) -> pl.DataFrame:

@@ -8,7 +8,7 @@ from chatlift.records import CONTACTS, FACTS, LEADS, MESSAGES, Records
 from chatlift.store.accounts import ensure_account
 from chatlift.store.crm import Crm
 from chatlift.store.database import Database
-from chatlift.store.tombstones import FORGOTTEN, phone_digits, tombstone_key
+from chatlift.store.tombstones import FORGOTTEN, phone_key, tombstone_key
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 KEY = tombstone_key(b"a secret", "default")
@@ -103,6 +103,24 @@ def test_the_database_alone_does_not_tell_who_was_forgotten(account: Crm) -> Non
 
 
 def test_spellings_of_a_phone_are_one() -> None:
-    told = {phone_digits(p) for p in ("+34 600-111-222", "0034600111222", "34600111222")}
+    told = {phone_key(p) for p in ("+34 600-111-222", "0034600111222", "34600111222")}
     assert told == {"34600111222"}
-    assert phone_digits("call me") is None
+    assert phone_key("call me") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("WhatsApp Chat with Ana Inventada.txt", "WhatsApp Chat with [forgotten].txt"),
+        ("chat_ana  INVENTADA", "chat_[forgotten]"),
+        ("WhatsApp Chat - +34 600 111 222.zip", "WhatsApp Chat - +[forgotten].zip"),
+        ("c1 and c2.csv", "[forgotten] and c2.csv"),
+        ("contacts.csv", "contacts.csv"),
+        ("", ""),
+    ],
+)
+def test_the_forgotten_are_masked_in_names_of_files(account: Crm, text: str, masked: str) -> None:
+    assert account.masked(text, source="shop") == text
+    for kind, value in (("name", "ana inventada"), ("phone", "34600111222"), ("contact", "c1")):
+        leave(account, kind, value)
+    assert account.masked(text, source="shop") == masked
