@@ -12,6 +12,7 @@ from chatlift.cli import options
 from chatlift.cli.json_text import json_text
 from chatlift.cli.lazy import Invocation, new_app
 from chatlift.cli.reading import as_usage, chosen_parameters, models_named
+from chatlift.cli.stopping import is_asked_to_stop
 from chatlift.cli.surroundings import Desk, announced, desk, workspace
 from chatlift.cli.training_report import error_lines, model_report, opening, summary, to_json
 from chatlift.registry.workspace import Workspace
@@ -96,7 +97,9 @@ def trained(
     """Train and tell the report; the log, or with `debug` the screen, tells where it broke."""
     tell_frames = at.console.say if debug else at.console.note
     told = announced(at, opening(request))
-    report = run_training(opened, request, clock=at.clock, report=told)
+    report = run_training(
+        opened, request, clock=at.clock, report=told, is_asked_to_stop=is_asked_to_stop
+    )
     for outcome in report.outcomes:
         at.console.say(model_report(outcome))
         tell_frames(error_lines(outcome))

@@ -62,7 +62,13 @@ class BackgroundTraining:
 
     async def _run(self, workspace: Workspace, request: TrainRequest, clock: Clock) -> TrainReport:
         def work() -> TrainReport:
-            return train(workspace, request, clock=clock, report=self._report)
+            return train(
+                workspace,
+                request,
+                clock=clock,
+                report=self._report,
+                is_asked_to_stop=self._is_cancelled.is_set,
+            )
 
         try:
             return await asyncio.to_thread(work)

@@ -132,6 +132,11 @@ class TrainReport:
     seconds: float
 
 
+def never() -> bool:
+    """Tell that nobody asked to stop."""
+    return False
+
+
 def train(
     workspace: Workspace,
     request: TrainRequest,
@@ -139,6 +144,7 @@ def train(
     clock: Clock,
     report: ReportProgress = no_progress,
     fit_with: Fit = fit,
+    is_asked_to_stop: Callable[[], bool] = never,
 ) -> TrainReport:
     """Train the requested models in one run.
 
@@ -150,6 +156,9 @@ def train(
         Told of every step; it may raise `Cancelled`, and the run ends so.
     fit_with
         The fit to use; the prescribed one by default.
+    is_asked_to_stop
+        Looked at every second from another thread: if true, the run ends as cancelled at once,
+        though the process may need a moment more to wind up the fits under way.
 
     Raises
     ------
@@ -167,7 +176,7 @@ def train(
         now=clock(),
     )
     started = clock()
-    running = _Running(workspace, request, run, clock, report, fit_with)
+    running = _Running(workspace, request, run, clock, report, fit_with, is_asked_to_stop)
     try:
         workspace.versions.sweep_orphans()
         with running.kept_alive():
@@ -212,6 +221,7 @@ class _Running:
         clock: Clock,
         report: ReportProgress,
         fit_with: Fit,
+        is_asked_to_stop: Callable[[], bool],
     ) -> None:
         self.workspace = workspace
         self.request = request
@@ -219,6 +229,7 @@ class _Running:
         self.clock = clock
         self.report = report
         self.fit_with = fit_with
+        self.is_asked_to_stop = is_asked_to_stop
         self.published: list[str] = []
         self.is_cancelled = False
         """Whether the run has ended as cancelled; its row then takes nothing more."""
@@ -283,7 +294,8 @@ class _Running:
 
     def _look(self, *, renews: bool) -> None:
         runs = self.workspace.runs
-        if runs.get(self.run.run_id).cancel_requested_at is not None:
+        found = runs.get(self.run.run_id)
+        if found.cancel_requested_at is not None or self.is_asked_to_stop():
             self.cancel()
         elif renews:
             runs.renew(self.run.run_id, self.run.attempt, now=self.clock())

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from time import sleep
 
 import numpy as np
@@ -92,15 +93,22 @@ def test_a_training_asked_to_stop_by_another_stops_at_its_next_step(untrained: W
     assert_at_rest(untrained)
 
 
-def test_a_cancellation_ends_the_run_while_a_long_fit_still_goes_on(untrained: Workspace) -> None:
+@pytest.mark.parametrize("from_elsewhere", [True, False])
+def test_a_cancellation_ends_the_run_while_a_long_fit_still_goes_on(
+    untrained: Workspace, from_elsewhere: bool
+) -> None:
     """The run is over and its model free before the fit has returned."""
     seen: list[RunStatus] = []
+    asked = Event()
 
     def endless(snapshot: Snapshot, recipe: Recipe) -> FittedModel:
         if not seen:
             run = untrained.runs.latest()
             assert run is not None
-            untrained.runs.ask_to_cancel(run.run_id, now=clock_at(CLOCK_DAY)())
+            if from_elsewhere:
+                untrained.runs.ask_to_cancel(run.run_id, now=clock_at(CLOCK_DAY)())
+            else:
+                asked.set()
             while not untrained.runs.get(run.run_id).is_final:
                 sleep(0.05)
             seen.append(untrained.runs.get(run.run_id).status)
@@ -108,7 +116,13 @@ def test_a_cancellation_ends_the_run_while_a_long_fit_still_goes_on(untrained: W
         return fit(snapshot, recipe)
 
     with pytest.raises(Cancelled, match="champion is untouched"):
-        train(untrained, quick(LEADS), clock=clock_at(CLOCK_DAY), fit_with=endless)
+        train(
+            untrained,
+            quick(LEADS),
+            clock=clock_at(CLOCK_DAY),
+            fit_with=endless,
+            is_asked_to_stop=asked.is_set,
+        )
     assert set(seen) == {RunStatus.CANCELLED}
     assert untrained.versions.list() == ()
     assert_at_rest(untrained)
