@@ -200,7 +200,9 @@ class Versions:
                     change = _change(model, kind, before, number, BY_CHATLIFT, reason, now, metrics)
                     move_champion(connection, self._account_id, change)
         except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+            # Ctrl-C may come when the row is committed already; then the files are its own.
+            if folder not in {version.folder for version in self.list(model)}:
+                shutil.rmtree(folder, ignore_errors=True)
             raise
         return self.get(model, number)
 

@@ -1,3 +1,5 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -6,6 +8,7 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Connection
 
 from chatlift.errors import ChatliftError, Conflict, InvalidInput, NotFound, NotReady
 from chatlift.registry.artifacts import DamagedArtifact
@@ -49,25 +52,30 @@ class Shop:
     def train(self, verdict: Verdict = Verdict.PROMOTE, attempt: int = 1) -> Version:
         run = self.runs.start([LEADS], requested_model=LEADS, request={}, now=self.tick())
         try:
-            return self.versions.register(
-                run_id=run.run_id,
-                attempt=attempt,
-                model=LEADS,
-                files={"lead_scoring_model.ubj": b"{L" + run.run_id.encode()},
-                manifest={"model": LEADS},
-                recipe_fingerprint="r",
-                data_fingerprint="d",
-                metrics={"mae": 8.0},
-                evaluation={},
-                gate={},
-                verdict=verdict,
-                promote=verdict is Verdict.PROMOTE,
-                expected_champion=self.champion(),
-                predictions=STORED,
-                now=self.tick(),
-            )
+            return self.register(run.run_id, verdict, attempt)
         finally:
             self.runs.finish(run.run_id, 1, RunStatus.COMPLETED, now=self.tick(), message="")
+
+    def register(
+        self, run_id: str, verdict: Verdict = Verdict.PROMOTE, attempt: int = 1
+    ) -> Version:
+        return self.versions.register(
+            run_id=run_id,
+            attempt=attempt,
+            model=LEADS,
+            files={"lead_scoring_model.ubj": b"{L" + run_id.encode()},
+            manifest={"model": LEADS},
+            recipe_fingerprint="r",
+            data_fingerprint="d",
+            metrics={"mae": 8.0},
+            evaluation={},
+            gate={},
+            verdict=verdict,
+            promote=verdict is Verdict.PROMOTE,
+            expected_champion=self.champion(),
+            predictions=STORED,
+            now=self.tick(),
+        )
 
     def champion(self) -> int | None:
         found = self.versions.champion(LEADS)
@@ -136,6 +144,27 @@ def test_the_damage_of_a_version_is_told_without_moving_the_champion(shop: Shop)
     assert told is not None
     assert "lead_scoring_model.ubj" in told
     assert shop.champion() == version.number
+
+
+def test_a_stop_just_after_the_commit_leaves_the_new_champion_its_files(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = shop.versions._database
+    write = database.write
+
+    @contextmanager
+    def stopped() -> Iterator[Connection]:
+        with write() as connection:
+            yield connection
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    started = shop.runs.start([LEADS], requested_model=LEADS, request={}, now=shop.tick())
+    monkeypatch.setattr(database, "write", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        shop.register(started.run_id)
+    assert shop.champion() == 1
+    assert shop.versions.load_serving(LEADS, now=shop.tick()).warning is None
 
 
 def test_deleting_where_there_is_nothing_is_told(shop: Shop) -> None:
