@@ -14,12 +14,17 @@ from chatlift.cli.json_text import json_text
 from chatlift.cli.lazy import new_app
 from chatlift.cli.surroundings import desk, workspace
 from chatlift.store.forgetting import KnownContact, Receipt
-from chatlift.workflows.forget import ForgetReport, contacts_to_forget, forget
+from chatlift.workflows.forget import (
+    ForgetReport,
+    contacts_to_forget,
+    forget,
+    forget_after_restore,
+)
 
 app = new_app()
 
 Contact = Annotated[
-    str, typer.Argument(metavar="CONTACT", help="Id that its source uses, or phone number.")
+    str | None, typer.Argument(metavar="CONTACT", help="Id that its source uses, or phone number.")
 ]
 OfSource = Annotated[
     str | None, typer.Option("--source", help="Which source's id it is, where several use it.")
@@ -28,20 +33,31 @@ OfSource = Annotated[
 
 @app.command(name="forget")
 def forget_contact(
-    contact: Contact,
+    contact: Contact = None,
     source: OfSource = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    after_restore: Annotated[
+        bool,
+        typer.Option(
+            "--after-restore", help="Instead: all who were forgotten since a restored backup."
+        ),
+    ] = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Remove a contact everywhere and keep it from coming back; there is no way back.
 
     If it is cut off, run it again: it goes on. Example: chatlift forget +34600111222
     """
+    if (contact is None) is not after_restore:
+        raise typer.BadParameter("Name one contact, or pass --after-restore.")
     with desk(quiet=as_json, as_json=as_json) as at, workspace() as opened:
-        found = contacts_to_forget(opened.crm, contact, source=source)
-        if found and not yes:
-            typer.confirm(question(found), abort=True, err=True)
-        report = forget(opened, found, clock=at.clock, report=at.report)
+        if contact is None:
+            report = forget_after_restore(opened, clock=at.clock, report=at.report)
+        else:
+            found = contacts_to_forget(opened.crm, contact, source=source)
+            if found and not yes:
+                typer.confirm(question(found), abort=True, err=True)
+            report = forget(opened, found, clock=at.clock, report=at.report)
         at.console.say(report_lines(report))
         if as_json:
             sys.stdout.write(json_text(asdict(report)) + "\n")

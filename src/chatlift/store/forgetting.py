@@ -7,12 +7,13 @@ everything else is found by way of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import polars as pl
 from sqlalchemy import (
     Column,
     ColumnElement,
@@ -28,8 +29,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import OperationalError
 
+from chatlift.records import INSTANT
 from chatlift.store.base import Base
-from chatlift.store.bulk import among, table_of
+from chatlift.store.bulk import among, insert_new, table_of
 from chatlift.store.crm import Crm
 from chatlift.store.database import Database
 from chatlift.store.identity import Identity
@@ -52,7 +54,7 @@ from chatlift.store.tables import (
     MessageRow,
     RejectionRow,
 )
-from chatlift.store.tombstones import Named, name_key, phone_key
+from chatlift.store.tombstones import TOMBSTONES, Named, Tombstones, name_key, phone_key
 from chatlift.vocabulary import SIMULATED, FactSubject
 
 CONTACTS, LEADS, MESSAGES = table_of(ContactRow), table_of(LeadRow), table_of(MessageRow)
@@ -347,6 +349,42 @@ def was_forgotten(crm: Crm, wanted: str, *, source: str | None = None) -> bool:
         here = [crm.tombstones(connection, name) for name in sources or [""]]
         by_phone = bool(digits) and here[0].has("phone", str(digits))
         return by_phone or any(tombstones.has("contact", wanted) for tombstones in here)
+
+
+def tombstones_of(crm: Crm) -> frozenset[str]:
+    """Return the digests of all of the account's tombstones."""
+    mine = select(TOMBSTONES.c.digest).where(TOMBSTONES.c.account_id == crm.account_id)
+    with crm.database.read() as connection:
+        return frozenset(connection.scalars(mine))
+
+
+def put_back(crm: Crm, digests: Iterable[str], *, now: datetime) -> None:
+    """Put tombstones back that a restored database has lost; those that are there stay."""
+    rows = pl.DataFrame({"digest": sorted(digests)}, schema={"digest": pl.String}).with_columns(
+        pl.lit(crm.account_id).alias("account_id"),
+        pl.lit(now, dtype=INSTANT).alias("forgotten_at"),
+    )
+    with crm.database.write() as connection:
+        insert_new(connection, TOMBSTONES, rows)
+
+
+def came_back(crm: Crm) -> tuple[KnownContact, ...]:
+    """Return the contacts that are there although a tombstone stands for their id or phone."""
+    known = tombstones_of(crm)
+    if not known:
+        return ()
+    with crm.database.read() as connection:
+        return tuple(
+            contact
+            for contact in all_contacts(crm)
+            if not known.isdisjoint(_digests(crm.tombstones(connection, contact.source), contact))
+        )
+
+
+def _digests(tombstones: Tombstones, contact: KnownContact) -> list[str]:
+    phone = phone_key(contact.phone)
+    digests = [tombstones.digest("contact", contact.external_id)]
+    return digests + ([tombstones.digest("phone", phone)] if phone else [])
 
 
 def open_receipt(crm: Crm) -> Receipt | None:

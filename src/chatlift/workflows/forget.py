@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from chatlift.errors import Conflict, NotFound
 from chatlift.registry.log_lines import remove_lines
 from chatlift.registry.runs import active_run_ids
+from chatlift.registry.tombstone_file import keep_digests, kept_digests
 from chatlift.registry.workspace import Workspace
 from chatlift.simulate.truth_files import drop_from_truth
 from chatlift.store.crm import Crm
@@ -20,12 +22,15 @@ from chatlift.store.forgetting import (
     Forgetting,
     KnownContact,
     Receipt,
+    came_back,
     compact,
     complete,
     find_contacts,
     identity_of,
     open_receipt,
+    put_back,
     same_person,
+    tombstones_of,
     was_forgotten,
 )
 from chatlift.store.identity import Identity
@@ -106,6 +111,25 @@ def forget(
     return ForgetReport(receipt=receipt, is_compact=is_compact)
 
 
+def forget_after_restore(
+    workspace: Workspace,
+    *,
+    clock: Callable[[], datetime],
+    report: ReportProgress = no_progress,
+) -> ForgetReport:
+    """Forget everybody anew who was forgotten since the backup that was restored.
+
+    Who that is, the tombstones beside the secret tell. Raises as `forget`.
+    """
+    put_back(workspace.crm, kept_digests(_tombstone_file(workspace)), now=clock())
+    returned = same_person(workspace.crm, came_back(workspace.crm))
+    return forget(workspace, returned, clock=clock, report=report)
+
+
+def _tombstone_file(workspace: Workspace) -> Path:
+    return workspace.settings.home / "forgotten" / f"{workspace.account.account_id}.txt"
+
+
 def _refuse_while_training(workspace: Workspace, now: datetime) -> None:
     workspace.runs.interrupt_stale(now)
     with workspace.database.read() as connection:
@@ -124,6 +148,7 @@ def _remove(
 ) -> None:
     forgetting = Forgetting(workspace.crm, contacts)
     forgetting.begin(now=clock())
+    keep_digests(_tombstone_file(workspace), tombstones_of(workspace.crm))
     identity = identity_of(workspace.crm, contacts)
     report(Progress(phase="elsewhere", fraction=0.1, message="logs and refused rows"))
     forgetting.count(_removed_from_files(workspace, identity))

@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -16,7 +17,12 @@ from chatlift.store.base import Base
 from chatlift.store.forgetting import Receipt, open_receipt
 from chatlift.vocabulary import ModelName
 from chatlift.workflows.check import check
-from chatlift.workflows.forget import ForgetReport, contacts_to_forget, forget
+from chatlift.workflows.forget import (
+    ForgetReport,
+    contacts_to_forget,
+    forget,
+    forget_after_restore,
+)
 
 NAME = "c7"
 CLOCK = clock_at(120)
@@ -143,3 +149,20 @@ def test_nothing_is_forgotten_beside_a_training(trained: Workspace) -> None:
     with pytest.raises(Conflict, match="training is under way"):
         forget(trained, contacts_to_forget(trained.crm, NAME), clock=lambda: now)
     assert forget(trained, contacts_to_forget(trained.crm, NAME), clock=clock_at(122)).is_compact
+
+
+def test_a_restored_backup_does_not_bring_the_forgotten_back(tmp_path: Path) -> None:
+    home, backup = tmp_path / "home", tmp_path / "backup.db"
+    with account_of(home, business(3, contacts=8, days=61)):
+        pass
+    shutil.copy(home / "chatlift.db", backup)
+    with account_of(home) as workspace:
+        forget_by_name(workspace, NAME)
+    shutil.copy(backup, home / "chatlift.db")
+    with account_of(home) as workspace:
+        assert "'c7'" in cells(workspace)
+        report = forget_after_restore(workspace, clock=CLOCK)
+        assert receipt_of(report).counts["contacts"] == 1
+        assert "'c7'" not in cells(workspace)
+        assert workspace.crm.counts().contacts == 7
+        assert forget_after_restore(workspace, clock=CLOCK).receipt is None
