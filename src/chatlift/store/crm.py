@@ -150,6 +150,10 @@ class Crm:
         )
         return completed
 
+    def link(self) -> None:
+        """Derive anew who is the same person and what the same message in all sources."""
+        link(self.database, self.account_id)
+
     def read_history(
         self, *, contact_ids: Sequence[int] | None = None, with_text: bool = True
     ) -> History:

@@ -279,6 +279,8 @@ def link(
     with database.write() as connection:
         take_turn(connection, account_id)
         is_whole = contact_ids is None
+        if is_whole and _is_of_one(connection, account_id):
+            return
         if is_whole or _may_be_others(connection, account_id, contact_ids or [], are_contacts_news):
             people = same_people(*_who_is_there(connection, account_id))
             is_whole = _keep_people(connection, account_id, people) or is_whole
@@ -309,6 +311,15 @@ def _may_be_others(
     people = people_of(connection, account_id, [number for pair in pairs for number in pair])
     is_tied_anew = any(people[one] != people[other] for one, other in pairs)
     return is_tied_anew or (are_contacts_news and _is_of_several(connection, account_id))
+
+
+def _is_of_one(connection: Connection, account_id: int) -> bool:
+    """Tell whether there is one source that ties nobody, and nothing is linked: nothing to do."""
+    mine = ContactLinkRow.account_id == account_id
+    is_linked = connection.scalar(select(ContactLinkRow.contact_id).where(mine).limit(1))
+    if is_linked is not None or _ties(connection, account_id):
+        return False
+    return not _is_of_several(connection, account_id)
 
 
 def _is_of_several(connection: Connection, account_id: int) -> bool:

@@ -190,6 +190,7 @@ class _Import:
 
     def finish(self, finished_at: datetime) -> IngestReport:
         """Keep what was observed and what became of all rows."""
+        self.crm.link()
         first, last = self._span()
         if first is not None and last is not None:
             self.crm.write_observation(

@@ -152,17 +152,22 @@ class _Intake:
         self.completed_count += completed
         for name in TABLES:
             self.tables[name] += _counts(told, written, name, completed)
-        self.rejected.append(_refused_by_store(feeds, written))
+        names = {feed.feed_name: self._shown(feed) for feed in feeds}
+        self.rejected.append(_refused_by_store(set(names.values()), written))
         for feed in feeds:
-            self._note(feed)
+            self._note(feed, names[feed.feed_name])
 
-    def _note(self, feed: ParsedFeed) -> None:
+    def _shown(self, feed: ParsedFeed) -> str:
+        """Return the feed's name without the forgotten: a chat's file is called by its contact."""
+        return self.crm.masked(feed.feed_name, source=self.source)
+
+    def _note(self, feed: ParsedFeed, shown_name: str) -> None:
         self.feed_count += 1
         self.passed_over.update(feed.passed_over)
         self.entry_counts.update(feed.entry_counts)
         self.line_counts.update(feed.line_counts)
         self.rejected_count += feed.rejected.height
-        self.rejected.append(_refused_by_parser(feed))
+        self.rejected.append(_refused_by_parser(feed, shown_name))
         span = (feed.observed_from, feed.observed_through)
         self.instants.extend(at for at in span if at is not None and at <= self.imported_at)
 
@@ -210,10 +215,10 @@ def _counts(told: Records, written: WriteCounts, table: str, completed: int) -> 
     return counts
 
 
-def _refused_by_parser(feed: ParsedFeed) -> pl.DataFrame:
+def _refused_by_parser(feed: ParsedFeed, shown_name: str) -> pl.DataFrame:
     return feed.rejected.select(
         pl.lit("entries").alias("table_name"),
-        pl.lit(feed.feed_name).alias("file_name"),
+        pl.lit(shown_name).alias("file_name"),
         pl.col("entry_number").alias("row_number"),
         "line_number",
         pl.col("column").alias("column_name"),
@@ -222,12 +227,11 @@ def _refused_by_parser(feed: ParsedFeed) -> pl.DataFrame:
     )
 
 
-def _refused_by_store(feeds: list[ParsedFeed], written: WriteCounts) -> pl.DataFrame:
+def _refused_by_store(names: set[str], written: WriteCounts) -> pl.DataFrame:
     """Return the records that the store refused; where in a feed they stood, it cannot tell."""
-    names = {feed.feed_name for feed in feeds}
     return written.rejections.select(
         pl.col("table").alias("table_name"),
-        pl.lit(names.pop() if len(names) == 1 else "").alias("file_name"),
+        pl.lit(min(names) if len(names) == 1 else "").alias("file_name"),
         "row_number",
         pl.lit(None, pl.Int64).alias("line_number"),
         pl.col("column").alias("column_name"),

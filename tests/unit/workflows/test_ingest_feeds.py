@@ -25,9 +25,13 @@ from tests.webhooks import (
 from chatlift.errors import Conflict
 from chatlift.history import History
 from chatlift.records import Records
+from chatlift.registry.workspace import open_workspace
+from chatlift.settings import Settings
 from chatlift.sources.chatwoot import parse_chatwoot_bodies
 from chatlift.sources.feeds import ParsedFeed
+from chatlift.sources.mapping import parse_mapping
 from chatlift.sources.payloads import Body
+from chatlift.sources.tables import TableFiles
 from chatlift.sources.whatsapp_cloud import parse_cloud_bodies
 from chatlift.sources.whatsapp_export.alignment import aligned
 from chatlift.sources.whatsapp_export.export import read_export
@@ -36,6 +40,8 @@ from chatlift.store.crm import Crm
 from chatlift.store.database import Database
 from chatlift.store.imports import rejected_rows
 from chatlift.vocabulary import SIMULATED
+from chatlift.workflows.forget import contacts_to_forget, forget
+from chatlift.workflows.ingest import ingest
 from chatlift.workflows.ingest_feeds import FeedReport, ingest_feeds
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -317,3 +323,36 @@ def test_a_later_export_adds_only_what_is_new(crm: Crm, tmp_path: Path) -> None:
     assert counts(EXPORTED_OK[:3]) == (3, 0)
     assert counts(EXPORTED_OK[1:]) == (1, 2)
     assert counts(EXPORTED_OK) == (0, 4)
+
+
+def test_a_person_of_a_table_is_the_one_who_writes(crm: Crm, tmp_path: Path) -> None:
+    ingested(crm, cloud_feeds(STORY[:1]))
+    path = tmp_path / "contacts.csv"
+    path.write_text(f"id,created_at,phone,city\nc1,2023-01-01,+{ANNA},Rome\n", encoding="utf-8")
+    mapping = parse_mapping({"contacts": {"known": {"city": "creation"}}})
+    ingest(TableFiles(contacts=path), mapping, crm=crm, imported_at=NOW)
+    read = crm.read_history()
+    assert read.contacts.height == 1
+    assert read.contacts["created_at"].to_list() == [datetime(2023, 1, 1, tzinfo=UTC)]
+    assert read.facts.select("subject_id", "value").rows() == [
+        (read.contacts["contact_id"][0], "Rome")
+    ]
+
+
+def test_a_forgotten_contact_does_not_come_back_by_a_webhook(tmp_path: Path) -> None:
+    environ = {"CHATLIFT_HOME": str(tmp_path)}
+    home = Settings.from_environment(environ, default_home=tmp_path)
+    events = [chatwoot_message(5, T, "ok", source_id="a")]
+    with open_workspace(home) as opened:
+        ingested(opened.crm, cloud_feeds(STORY))
+        ingested(opened.crm, chatwoot_feeds(events), "chatwoot")
+        forget(opened, contacts_to_forget(opened.crm, f"+{ANNA}"), clock=lambda: NOW)
+        assert opened.crm.counts().contacts == 0
+        again = ingested(opened.crm, cloud_feeds(STORY))
+        ingested(opened.crm, chatwoot_feeds(events), "chatwoot")
+        assert opened.crm.counts().contacts == opened.crm.counts().messages == 0
+        kept = rejected_rows(opened.database, opened.crm.account_id, again.batch_id)
+    assert set(kept["reason"]) == {"forgotten"}
+    assert kept["value"].null_count() == kept.height
+    for path in tmp_path.rglob("*"):
+        assert not path.is_file() or ANNA.encode() not in path.read_bytes()
