@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import polars as pl
 
@@ -29,6 +30,16 @@ MOST_COMPARISONS = 1_000_000
 
 Matches = dict[int, int]
 """Place among the new messages of a minute to place among the known ones."""
+
+
+class _Cut(NamedTuple):
+    """Whether what is there of a minute may lack its start, or its end."""
+
+    start: bool
+    end: bool
+
+
+WHOLE = _Cut(start=False, end=False)
 
 
 def aligned(feed: ParsedFeed, known_ids: Mapping[str, Sequence[str]]) -> ParsedFeed:
@@ -58,7 +69,7 @@ def aligned(feed: ParsedFeed, known_ids: Mapping[str, Sequence[str]]) -> ParsedF
     known = parse_ids(
         i for c in messages["contact_external_id"].unique() for i in known_ids.get(c, ())
     )
-    told = _told_ids(new_ids, known, _edge_minutes(messages, new_ids))
+    told = _told_ids(new_ids, known, _cuts(messages, new_ids))
     renamed = {str(old): told_id for old, told_id in zip(new_ids, told, strict=True)}
     return replace(feed, records=_renamed(feed, renamed))
 
@@ -77,22 +88,30 @@ def _renamed(feed: ParsedFeed, renamed: Mapping[str, str]) -> Records:
     )
 
 
-def _edge_minutes(messages: pl.DataFrame, ids: Sequence[MessageId]) -> set[str]:
+def _cuts(messages: pl.DataFrame, ids: Sequence[MessageId]) -> dict[str, _Cut]:
     """Return the minutes that the export may have cut: at its ends in file and in time."""
     minutes = messages["sent_at"].dt.truncate("1m")
-    ends = {minutes[0], minutes[-1], minutes.min(), minutes.max()}
-    return {i.key.minute for i, is_end in zip(ids, minutes.is_in(ends), strict=True) if is_end}
+    starts, ends = {minutes[0], minutes.min()}, {minutes[-1], minutes.max()}
+    return {
+        message_id.key.minute: _Cut(minute in starts, minute in ends)
+        for message_id, minute in zip(ids, minutes, strict=True)
+        if minute in starts | ends
+    }
 
 
 def _told_ids(
-    new_ids: Sequence[MessageId], known: Sequence[MessageId], edges: set[str]
+    new_ids: Sequence[MessageId], known: Sequence[MessageId], cuts: Mapping[str, _Cut]
 ) -> list[str]:
     known_by_minute = _by_minute(known)
+    known_ends = (known[0].key.minute, known[-1].key.minute) if known else ("", "")
     told = [str(new_id) for new_id in new_ids]
     for minute, places in _by_minute_places(new_ids).items():
         if minute in known_by_minute:
             news = [new_ids[place] for place in places]
-            minute_ids = _minute_ids(news, known_by_minute[minute], is_edge=minute in edges)
+            known_cut = _Cut(*(minute == end for end in known_ends))
+            minute_ids = _minute_ids(
+                news, known_by_minute[minute], cuts.get(minute, WHOLE), known_cut
+            )
             for place, text in zip(places, minute_ids, strict=True):
                 told[place] = text
     return told
@@ -113,11 +132,12 @@ def _by_minute_places(ids: Sequence[MessageId]) -> dict[str, list[int]]:
 
 
 def _minute_ids(
-    news: Sequence[MessageId], known: Sequence[MessageId], *, is_edge: bool
+    news: Sequence[MessageId], known: Sequence[MessageId], cut: _Cut, known_cut: _Cut
 ) -> list[str]:
     """Return the ids of one minute's messages: of the known they match, else the next free."""
     is_comparable = len(news) * len(known) <= MOST_COMPARISONS
-    laid_over = _laid_over(news, known) if is_edge and is_comparable else None
+    is_cut = cut != WHOLE
+    laid_over = _laid_over(news, known, cut, known_cut) if is_cut and is_comparable else None
     matches = laid_over or _matched_by_count(news, known)
     if is_comparable:
         matches |= _matched_by_change(news, known, matches)
@@ -141,18 +161,31 @@ def _matched_by_count(news: Sequence[MessageId], known: Sequence[MessageId]) -> 
     return {place: free[new.key].pop() for place, new in enumerate(news) if free[new.key]}
 
 
-def _laid_over(news: Sequence[MessageId], known: Sequence[MessageId]) -> Matches | None:
+def _laid_over(
+    news: Sequence[MessageId], known: Sequence[MessageId], cut: _Cut, known_cut: _Cut
+) -> Matches | None:
     """Return the matches where both agree wherever they overlap, the most of them; None: nowhere.
 
-    An agreement shorter than a run that both have elsewhere is a chance one, and is not taken.
+    An agreement shorter than a run that both have elsewhere is a chance one, and is not taken. Of
+    equal ones, that is taken which has the known messages whole where more are known around them.
     """
     layings = [_laid_at(news, known, shift) for shift in range(1 - len(news), len(known))]
-    agreeing = max((laid.equal_count for laid in layings if laid.agrees), default=0)
+    possible = [laid for laid in layings if laid.agrees and laid.lacks_of_new in _cuts_within(cut)]
+    best = max(
+        possible,
+        key=lambda laid: (laid.equal_count, laid.lacks_of_known in _cuts_within(known_cut)),
+        default=None,
+    )
     longest_run = max((laid.longest_run for laid in layings), default=0)
-    if agreeing == 0 or agreeing < longest_run:
+    if best is None or best.equal_count == 0 or best.equal_count < longest_run:
         return None
-    best = next(laid for laid in layings if laid.agrees and laid.equal_count == agreeing)
     return best.matches
+
+
+def _cuts_within(cut: _Cut) -> set[_Cut]:
+    """Return what may be lacking where a cut is possible."""
+    starts = {False, cut.start}
+    return {_Cut(start, end) for start in starts for end in {False, cut.end}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,6 +197,9 @@ class _Laid:
     """Whether all pairs are the same message, changed or not."""
     equal_count: int
     longest_run: int
+    lacks_of_new: _Cut
+    """What of the minute the new messages then lack, and the known ones have."""
+    lacks_of_known: _Cut
 
 
 def _laid_at(news: Sequence[MessageId], known: Sequence[MessageId], shift: int) -> _Laid:
@@ -176,6 +212,8 @@ def _laid_at(news: Sequence[MessageId], known: Sequence[MessageId], shift: int) 
         agrees=all(a or b for a, b in zip(equal, changed, strict=True)),
         equal_count=sum(equal),
         longest_run=max(map(len, runs), default=0),
+        lacks_of_new=_Cut(shift > 0, shift + len(news) < len(known)),
+        lacks_of_known=_Cut(shift < 0, shift + len(news) > len(known)),
     )
 
 

@@ -1,11 +1,12 @@
 """Overlapping exports of one chat: nothing doubled, two equal messages of a minute stay two."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from tests.unit.sources.whatsapp_export.exported import ALEX, ME, Said, export_file, written
 
@@ -187,7 +188,9 @@ def whole_minutes(messages: Sequence[Said], first: int, last: int) -> list[Said]
     return [m for m in messages if messages[first].at <= m.at <= messages[last].at]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data())
 def test_exports_of_whole_minutes_in_any_order_give_the_ids_of_one_export(
     tmp_path: Path, data: st.DataObject
@@ -196,16 +199,14 @@ def test_exports_of_whole_minutes_in_any_order_give_the_ids_of_one_export(
     places = st.integers(0, len(messages) - 1)
     spans = [sorted(span) for span in data.draw(st.lists(st.tuples(places, places), max_size=4))]
     spans.append([0, len(messages) - 1])
-    store, whole_store = Store(tmp_path), Store(tmp_path)
-    whole_store.take(messages)
-    for first, last in data.draw(st.permutations(spans)):
-        part = whole_minutes(messages, first, last)
-        if {m.sender for m in part} == {ALEX, ME}:
-            store.take(part)
-    assert store.ids == whole_store.ids
+    parts = [whole_minutes(messages, *span) for span in data.draw(st.permutations(spans))]
+    told = [part for part in parts if has_both(part)]
+    assert ids_after(tmp_path, told) == ids_after(tmp_path, [messages])
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data())
 def test_exports_cut_anywhere_that_share_a_message_of_its_own_give_the_ids_of_one_export(
     tmp_path: Path, data: st.DataObject
@@ -213,14 +214,39 @@ def test_exports_cut_anywhere_that_share_a_message_of_its_own_give_the_ids_of_on
     messages = data.draw(told_chats())
     at = data.draw(st.integers(2, len(messages) - 1))
     # Both exports hold this one; nothing else in its minute reads the same.
-    messages[at] = Said(at=messages[at].at, sender=ALEX, text="a word of its own")
+    messages[at] = replace(messages[at], text="a word of its own")
     first = data.draw(st.integers(0, at))
     last = data.draw(st.integers(at, len(messages) - 1))
-    store, whole_store = Store(tmp_path), Store(tmp_path)
-    whole_store.take(messages)
-    for part in data.draw(st.permutations([messages[: last + 1], messages[first:]])):
-        if ME in {m.sender for m in part}:
-            store.take(part)
-        else:
-            return
-    assert store.ids == whole_store.ids
+    parts = data.draw(st.permutations([messages[: last + 1], messages[first:]]))
+    assume(all(has_both(part) for part in parts))
+    assert ids_after(tmp_path, parts) == ids_after(tmp_path, [messages])
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_monthly_exports_cut_anywhere_give_the_ids_of_one_export(
+    tmp_path: Path, data: st.DataObject
+) -> None:
+    messages = data.draw(told_chats())
+    one, two = sorted(data.draw(st.tuples(*[st.integers(2, len(messages) - 1)] * 2)))
+    for at, text in ((one, "a word of its own"), (two, "another")):
+        messages[at] = replace(messages[at], text=text)
+    starts = [0, data.draw(st.integers(0, one)), data.draw(st.integers(0, two))]
+    ends = [data.draw(st.integers(one, two)), data.draw(st.integers(two, len(messages) - 1))]
+    spans = zip(starts, [*ends, len(messages)], strict=True)
+    parts = [messages[start : end + 1] for start, end in spans]
+    assume(all(has_both(part) for part in parts))
+    assert ids_after(tmp_path, parts) == ids_after(tmp_path, [messages])
+
+
+def has_both(part: Sequence[Said]) -> bool:
+    return {m.sender for m in part} >= {ALEX, ME}
+
+
+def ids_after(folder: Path, parts: Sequence[Sequence[Said]]) -> set[str]:
+    store = Store(folder)
+    for part in parts:
+        store.take(part)
+    return store.ids

@@ -1,7 +1,7 @@
 """Every line of an export in one class; senders, system lines and refused entries told apart."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatlift.errors import InvalidInput
@@ -53,6 +53,7 @@ LINES = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(LINES.map(lambda line: line.replace("\n", "")), max_size=30))
 def test_every_line_ends_in_exactly_one_class(lines: list[str]) -> None:
     read = read_entries([f"{HEAD}Alex: hi", *lines], day_order=DayOrder.DAY_FIRST)

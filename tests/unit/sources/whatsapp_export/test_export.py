@@ -182,7 +182,9 @@ MESSAGES_SAID = st.lists(
 
 
 @pytest.mark.parametrize("form", FORMATS)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+@settings(
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25
+)
 @given(messages=MESSAGES_SAID)
 def test_what_a_phone_writes_is_read_back(tmp_path: Path, form: str, messages: list[Said]) -> None:
     opening = Said(at=messages[0].at, sender=ME, text="hi")

@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatlift.errors import InvalidInput
@@ -41,6 +41,7 @@ def test_other_bytes_are_read_as_latin(encoding: str) -> None:
     assert decoded(TEXT.encode(encoding)) == TEXT
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_some_text(content: bytes) -> None:
     assert isinstance(decoded(content), str)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatlift.errors import InvalidInput
@@ -49,6 +49,7 @@ def test_a_skipped_hour_moves_on() -> None:
     ]
 
 
+@settings(deadline=None)
 @given(
     start=st.datetimes(datetime.fromisoformat("2020-01-01"), datetime.fromisoformat("2026-01-01")),
     steps=st.lists(st.integers(1, 59), min_size=1, max_size=40),

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatlift.sources.whatsapp_export.contents import Content
@@ -50,6 +50,7 @@ def test_the_second_of_two_equal_messages_has_an_id_of_its_own() -> None:
     assert len(set(map(str, ids))) == 3
 
 
+@settings(deadline=None)
 @given(texts=st.lists(st.sampled_from(["ok", "no"])), edited=st.booleans())
 def test_an_id_is_read_back(texts: list[str], edited: bool) -> None:
     ids = numbered([key(text) for text in texts], [edited] * len(texts))

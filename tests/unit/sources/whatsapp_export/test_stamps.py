@@ -3,7 +3,7 @@
 from datetime import datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.sources.whatsapp_export.exported import FORMATS, MONTH_FIRST
 
@@ -22,6 +22,7 @@ def numbers_of(form: str, at: datetime) -> tuple[int, int, int]:
 
 
 @pytest.mark.parametrize("form", FORMATS)
+@settings(deadline=None)
 @given(at=st.datetimes(datetime.fromisoformat("2009-01-01"), datetime.fromisoformat("2038-01-01")))
 def test_every_format_is_read_back(form: str, at: datetime) -> None:
     stamp = read_stamp(visible(FORMATS[form](at)))
