@@ -67,17 +67,21 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of a PostgreSQL server without a database name."""
+def postgresql_server() -> Iterator[str]:
+    """Address of a PostgreSQL server without a database name.
+
+    Its data lies outside pytest's folders: another pytest that starts meanwhile closes those to
+    all other users, and a server that runs as one of them would end in the middle of a test.
+    """
     programs = _postgresql_programs()
     if programs is None:
         if os.environ.get("CHATLIFT_TEST_POSTGRES") == "required":
             pytest.fail("initdb and postgres were not found, and CHATLIFT_TEST_POSTGRES=required.")
         pytest.skip("initdb and postgres were not found: install PostgreSQL to run these tests.")
     owner = _owner()
-    folder = tmp_path_factory.mktemp("postgresql")
+    folder = Path(tempfile.mkdtemp(prefix="chatlift-postgresql-"))
     if owner:
-        _give_to(folder, owner["user"])
+        shutil.chown(folder, owner["user"], owner["user"])
     options = ["--no-sync", "--auth=trust", "--username=chatlift", "--encoding=UTF8"]
     made = [programs / "initdb", "--pgdata", folder / "data", *options]
     subprocess.run(made, check=True, capture_output=True, cwd=folder, **owner)  # noqa: S603
@@ -96,6 +100,7 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     finally:
         process.send_signal(signal.SIGINT)  # Ends it without waiting for connections.
         process.wait(START_SECONDS)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _postgresql_programs() -> Path | None:
@@ -111,14 +116,6 @@ def _owner() -> dict[str, Any]:
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         return {}
     return {"user": "postgres", "group": "postgres", "extra_groups": []}
-
-
-def _give_to(folder: Path, user: str) -> None:
-    shutil.chown(folder, user, user)
-    for above in folder.parents:  # pytest closes its folders to other users.
-        if above == Path(tempfile.gettempdir()):
-            break
-        above.chmod(above.stat().st_mode | 0o011)
 
 
 def _free_port() -> int:
