@@ -7,6 +7,7 @@ everything else is found by way of it.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -116,17 +117,31 @@ def find_contacts(crm: Crm, wanted: str, *, source: str | None = None) -> tuple[
 
 
 def same_person(crm: Crm, named: Sequence[KnownContact]) -> tuple[KnownContact, ...]:
-    """Return these contacts and all others, of any source, that are linked or share a phone."""
+    """Return these contacts and all that are the same person: linked, or by a phone.
+
+    A phone that a source has twice is shared by several people, and tells nothing.
+    """
     everybody = all_contacts(crm)
     ids = {contact.contact_id for contact in named}
-    pairs = _linked(crm)
+    ties = [*_linked(crm), *_by_own_phone(everybody)]
     before = 0
     while len(ids) > before:
         before = len(ids)
-        ids |= {contact for pair in pairs if ids & set(pair) for contact in pair}
-        phones = {phone_key(c.phone) for c in everybody if c.contact_id in ids} - {None}
-        ids |= {c.contact_id for c in everybody if phone_key(c.phone) in phones}
+        ids |= {contact_id for tie in ties if not ids.isdisjoint(tie) for contact_id in tie}
     return tuple(contact for contact in everybody if contact.contact_id in ids)
+
+
+def _by_own_phone(contacts: Sequence[KnownContact]) -> list[frozenset[int]]:
+    """Return the contacts of each phone that no source has twice."""
+    groups: dict[str, list[KnownContact]] = defaultdict(list)
+    for contact in contacts:
+        if phone := phone_key(contact.phone):
+            groups[phone].append(contact)
+    return [
+        frozenset(contact.contact_id for contact in group)
+        for group in groups.values()
+        if len({contact.source for contact in group}) == len(group) > 1
+    ]
 
 
 def identity_of(crm: Crm, contacts: Sequence[KnownContact]) -> Identity:
@@ -159,12 +174,12 @@ def rejected_about(
     return [row for row in rows if row.pop("is_message") or identity.is_named_in(_told(row))]
 
 
-def _linked(crm: Crm) -> list[tuple[int, int]]:
+def _linked(crm: Crm) -> list[frozenset[int]]:
     statement = select(LINKS.c.contact_id, LINKS.c.same_as_contact_id).where(
         LINKS.c.account_id == crm.account_id
     )
     with crm.database.read() as connection:
-        return [(row[0], row[1]) for row in connection.execute(statement)]
+        return [frozenset(row) for row in connection.execute(statement)]
 
 
 def all_contacts(crm: Crm) -> tuple[KnownContact, ...]:
@@ -268,6 +283,9 @@ class Forgetting:
     def _account(self) -> int:
         return self._crm.account_id
 
+    def _others(self) -> list[KnownContact]:
+        return [c for c in all_contacts(self._crm) if c.contact_id not in self._ids]
+
     def _is_mine(self, connection: Connection, table: Table) -> ColumnElement[bool]:
         return among(connection, table.c.contact_id, self._ids)
 
@@ -284,10 +302,12 @@ class Forgetting:
 
     def _leave_all(self, connection: Connection, now: datetime) -> int:
         left = 0
+        # A phone that others have too would turn them away.
+        others = {phone_key(c.phone) for c in self._others()}
         for contact in self._contacts:
             told = {"phone": phone_key(contact.phone), "name": name_key(contact.name)}
             named = [("contact", contact.external_id)]
-            named += [(kind, value) for kind, value in told.items() if value]
+            named += [(k, value) for k, value in told.items() if value and value not in others]
             left += self._leave(connection, contact.source, named, now)
         for kind, table in (("lead", LEADS), ("conversation", CONVERSATIONS)):
             rows = connection.execute(

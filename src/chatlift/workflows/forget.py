@@ -53,8 +53,8 @@ def contacts_to_forget(
 ) -> tuple[KnownContact, ...]:
     """Return the contacts that an id or phone stands for, in all sources that know the person.
 
-    Contacts with the same phone are one person. None are returned if the person was forgotten
-    before, and `forget` then only finishes what may be left.
+    A phone may be shared, and then stands for all who have it. None are returned if the person
+    was forgotten before, and `forget` then only finishes what may be left.
 
     Raises
     ------
@@ -72,11 +72,11 @@ def contacts_to_forget(
             "phone number with the country's code."
         )
     found = same_person(crm, named)
-    sources = [contact.source for contact in named]
+    sources = sorted({contact.source for contact in named if contact.external_id == wanted})
     if len(sources) > 1 and len(same_person(crm, named[:1])) < len(found):
         raise Conflict(
-            f"{len(sources)} contacts have this id, in {', '.join(sorted(set(sources)))}. "
-            "Say which is meant with --source."
+            f"Different contacts have this id in {', '.join(sources)}. Say which is meant with "
+            "--source."
         )
     return found
 

@@ -112,6 +112,17 @@ def test_a_person_is_found_by_id_or_phone_and_known_in_every_source(shop: Crm) -
     assert find_contacts(shop, "nobody") == ()
 
 
+def test_people_who_share_a_phone_are_not_forgotten_with_each_other(shop: Crm) -> None:
+    shop.write(person("cleo", phone="+34600333444"), source=SHOP)
+    assert len(find_contacts(shop, "+34600333444")) == 2
+    forget(shop, "contact-cleo")
+    assert shop.counts().contacts == 3
+    # Nor is the other turned away by it.
+    assert shop.write(person("ben", phone="+34600333444"), source=SHOP).contacts.rejected == 0
+    forget(shop, "contact-ben")
+    assert shop.write(person("new", phone="+34600333444"), source=SHOP).contacts.rejected == 1
+
+
 def test_nothing_is_left_of_the_forgotten_and_all_of_the_others(shop: Crm) -> None:
     forget(shop, "contact-ana")
     left = everything(shop.database)
