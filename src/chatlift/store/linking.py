@@ -18,6 +18,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import combinations
 from typing import NamedTuple
 
@@ -130,6 +131,13 @@ class _Sets:
     def lacks(self, member: int, source: str) -> bool:
         return source not in self.sources[self.root(member)]
 
+    def join_if_apart(self, one: int, other: int) -> bool:
+        """Join two sets that no source has a member of both in; tell whether they were."""
+        is_apart = self.sources[self.root(one)].isdisjoint(self.sources[self.root(other)])
+        if is_apart:
+            self.join(one, other)
+        return is_apart
+
 
 def same_people(contacts: Sequence[Contact], ties: Iterable[tuple[int, str]]) -> dict[int, int]:
     """Return contact to the contact written first that is the same person, where there is one.
@@ -203,8 +211,7 @@ def _join_by_id(same: _Sets, messages: Sequence[Message], channel_ids: Mapping[i
         by_id[message.external_id].append(message)
     for message in messages:
         for other in by_id.get(channel_ids.get(message.message_id, ""), []):
-            if same.lacks(message.message_id, other.source):
-                same.join(message.message_id, other.message_id)
+            same.join_if_apart(message.message_id, other.message_id)
 
 
 def _join_in_order(same: _Sets, some: list[Message], others: list[Message]) -> None:
@@ -214,8 +221,11 @@ def _join_in_order(same: _Sets, some: list[Message], others: list[Message]) -> N
         for one, other in ((first, second), (second, first)):
             left = [m for m in some if m.source == one and same.lacks(m.message_id, other)]
             right = [m for m in others if m.source == other and same.lacks(m.message_id, one)]
-            for a, b in zip(left, right, strict=False):
-                same.join(a.message_id, b.message_id)
+            for message in left:
+                fits = partial(same.join_if_apart, message.message_id)
+                found = next((r for r in right if fits(r.message_id)), None)
+                if found is not None:
+                    right.remove(found)
 
 
 def _grouped(
