@@ -91,3 +91,26 @@ def test_an_export_is_given_a_phone_for_one_chat_only(
     assert run(f"import whatsapp-export {chat} {chat} {options}") == 2
     assert run(f"import whatsapp-export {chat} {options} --day-first --month-first") == 2
     assert "Give one" in capsys.readouterr().err
+
+
+def test_a_folder_of_chats_is_read_whole(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("Ana", "Bea"):
+        chat = f"13/01/2024, 09:05 - {name}: hi\n13/01/2024, 09:06 - Shop: hello\n"
+        (tmp_path / f"WhatsApp Chat with {name}.txt").write_text(chat, encoding="utf-8")
+    options = f"{tmp_path.as_posix()} --time-zone UTC"
+    assert run(f"import whatsapp-export {options} --me Shop") == 0
+    assert "messages: 4 read = 4 accepted" in capsys.readouterr().out
+
+
+def test_a_misspelt_business_is_shown_the_senders_on_the_screen_only(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "import.log"
+    options = f'--me "Our Shpo" --time-zone UTC --log-file {log.as_posix()}'
+    assert run(f"import whatsapp-export docs/examples/whatsapp-chat.txt {options}") == 3
+    assert "Our Shop: 1 messages" in capsys.readouterr().err
+    logged = log.read_text(encoding="utf-8")
+    assert "is called as --me says" in logged
+    assert "Our Shop" not in logged

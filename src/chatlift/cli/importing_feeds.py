@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
@@ -21,6 +22,8 @@ from chatlift.sources.whatsapp_cloud import read_cloud_webhooks
 from chatlift.sources.whatsapp_export.alignment import aligned
 from chatlift.sources.whatsapp_export.day_order import DayOrder
 from chatlift.sources.whatsapp_export.export import read_export
+from chatlift.sources.whatsapp_export.export_text import exports_in
+from chatlift.sources.whatsapp_export.people import SenderNotFound
 from chatlift.workflows.ingest_feeds import Align, FeedReport, ingest_feeds
 
 app = new_app()
@@ -35,7 +38,9 @@ Payloads = Annotated[
 ]
 Exports = Annotated[
     list[Path],
-    typer.Argument(metavar="FILE...", exists=True, help="The .txt or .zip of a chat, or a folder."),
+    typer.Argument(
+        metavar="FILE...", exists=True, help="The .txt or .zip of a chat, or a folder of them."
+    ),
 ]
 SourceName = Annotated[str, typer.Option("--source", help="Names where the feeds come from.")]
 
@@ -106,17 +111,30 @@ def whatsapp_export(
     Example: chatlift import whatsapp-export chat.zip --me "Our Shop" --time-zone Europe/Berlin
     """
     order = _day_order(day_first=day_first, month_first=month_first)
-    if phone is not None and len(files) > 1:
+    chats = [chat for path in files for chat in exports_in(path) or (path,)]
+    if phone is not None and len(chats) > 1:
         raise typer.BadParameter("--phone was given with several files. Import that chat alone.")
 
     def read(path: Path, *, received_at: datetime) -> Iterable[ParsedFeed]:
         del received_at
-        feed = read_export(
-            path, me=me, time_zone=time_zone, is_group_welcome=group, day_order=order
-        )
+        with _senders_shown():
+            feed = read_export(
+                path, me=me, time_zone=time_zone, is_group_welcome=group, day_order=order
+            )
         yield feed if phone is None else with_phone(feed, phone)
 
-    _import(files, read, source=source, align=aligned, quiet=quiet, log_file=log_file)
+    _import(chats, read, source=source, align=aligned, quiet=quiet, log_file=log_file)
+
+
+@contextmanager
+def _senders_shown() -> Iterator[None]:
+    """Show the names that --me is none of; the error leaves them out, since it may be logged."""
+    try:
+        yield
+    except SenderNotFound as error:
+        for name, count in error.message_counts.items():
+            typer.echo(f"  {name}: {count} messages", err=True)
+        raise
 
 
 def _day_order(*, day_first: bool, month_first: bool) -> DayOrder | None:
