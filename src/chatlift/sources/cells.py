@@ -14,8 +14,21 @@ import polars as pl
 
 from chatlift.records import INSTANT
 
-MISSING = ("", "-", "--", "\u2013", "\u2014", "n/a", "#n/a", "null", "nan", "select", "(blank)")
-"""What stands in a cell of which nothing is known; upper and lower case are one."""
+MISSING = (
+    "",
+    "-",
+    "--",
+    "\u2013",
+    "\u2014",
+    "n/a",
+    "#n/a",
+    "null",
+    "nan",
+    "NaN",
+    "select",
+    "(blank)",
+)
+"""What stands in a cell of which nothing is known: so, with capitals, or all in capitals."""
 
 OFFSET = r"[+-]\d{2}:?\d{2}$"
 NAIVE_FORMS = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d")
@@ -73,7 +86,9 @@ class InstantForm:
 def cleaned(column: str, missing: Collection[str] = MISSING) -> pl.Expr:
     """Return the cell without blanks around it and NULs in it; one of `missing` is null."""
     text = pl.col(column).str.replace_all("\0", "", literal=True).str.strip_chars()
-    return pl.when(~text.str.to_lowercase().is_in([*missing, ""])).then(text)
+    # Spelled out, because small letters of every cell of a large file take their time.
+    spelled = {form for word in missing for form in (word, word.upper(), word.title())}
+    return pl.when(~text.is_in(["", *spelled])).then(text)
 
 
 def in_one_order(text: pl.Expr, order: DateOrder | None) -> pl.Expr:
@@ -138,6 +153,8 @@ def _in_form(cell: pl.Expr, form: str, time_zone: str) -> pl.Expr:
 
 
 def _located(naive: pl.Expr, time_zone: str) -> pl.Expr:
+    if time_zone == "UTC":  # Nothing is skipped or occurs twice, so nothing need be looked up.
+        return naive.dt.replace_time_zone("UTC")
     local = naive.dt.replace_time_zone(time_zone, ambiguous="earliest", non_existent="null")
     return local.dt.convert_time_zone("UTC")
 

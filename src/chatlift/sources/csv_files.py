@@ -6,13 +6,15 @@ import csv
 import gc
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
-from itertools import islice
+from contextlib import contextmanager, suppress
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import TextIO
 
 from chatlift.errors import InvalidInput
 from chatlift.sources.dialects import (
+    BLOCK_BYTES,
     Dialect,
     detect_encoding,
     detect_separator,
@@ -32,6 +34,8 @@ from chatlift.sources.raw_tables import (
 LONGEST_CELL = 1_000_000
 """Characters. A longer cell is the work of a quote that nobody closed, or of an enemy."""
 SAMPLE_CHARACTERS = 65_536
+END = "\0the file ends here\0"
+"""A line put after the last; where it becomes part of a cell, that cell was never closed."""
 NAMED_SEPARATOR = re.compile(r"^sep=(.)\r?\n?$", re.IGNORECASE)
 """What Excel writes on a first line to say what separates the cells."""
 
@@ -51,6 +55,7 @@ class CsvFile(TableFile):
         """
         self.name = path.name
         self._path = path
+        _refuse_endless_lines(path)
         codec = named_encoding(encoding) if encoding else detect_encoding(path)
         sign = named_separator(separator) if separator else None
         self._dialect = self._detected(codec, sign)
@@ -97,13 +102,16 @@ class _Rows:
         # The limit is the process's own; without it the module refuses cells above 131,072.
         csv.field_size_limit(LONGEST_CELL)
         self._name = name
+        self._text = text
         self._encoding = dialect.encoding
-        self._lines = _Lines(text, name)
-        self._reader = csv.reader(self._lines, delimiter=dialect.separator)
+        self._separator = dialect.separator
+        # No Python code runs per line: that alone took as long as all the parsing.
+        lines = chain(iter(partial(text.readline, LONGEST_LINE), ""), [END])
+        self._reader = csv.reader(lines, delimiter=dialect.separator)
         self.header = self._header()
 
     def _header(self) -> list[str]:
-        while (rows := self.take(1)[0]) != []:
+        while rows := self.take(1)[0]:
             if any(cell.strip() for cell in rows[0]) and not self._says_separator(rows[0]):
                 return rows[0]
         raise InvalidInput(f"The file {self._name} has no header line. Put the column names there.")
@@ -111,57 +119,56 @@ class _Rows:
     def _says_separator(self, row: list[str]) -> bool:
         return self._reader.line_num == 1 and row[0].lower().startswith("sep=") and len(row) <= 2
 
-    def take(self, count: int) -> tuple[list[list[str]], list[int | None]]:
-        """Return the next rows, at most `count`, and the lines on which they begin."""
-        rows: list[list[str]] = []
-        lines: list[int | None] = []
+    def take(self, count: int) -> tuple[list[list[str]], range]:
+        """Return the next rows, at most `count`, and all lines that they stand on."""
         begins = self._reader.line_num + 1
         try:
-            for row in islice(self._reader, count):
-                rows.append(row)
-                lines.append(begins)
-                if self._lines.is_at_end:
-                    raise self._unclosed(begins)
-                begins = self._reader.line_num + 1
+            rows = list(islice(self._reader, count))
         except csv.Error as error:
             raise InvalidInput(
-                f"The file {self._name} cannot be read as CSV from line {begins} on: a cell is "
-                f"longer than {LONGEST_CELL:,} characters, so a quotation mark may be missing. "
-                "Mend that line."
+                f"The file {self._name} cannot be read as CSV from line {self._bad_line()} on: a "
+                f"cell is longer than {LONGEST_CELL:,} characters, so a quotation mark may be "
+                "missing. Mend that row."
             ) from error
         except UnicodeError as error:
             raise _not_in(self._encoding, self._name) from error
-        return rows, lines
+        ends = self._reader.line_num + 1
+        if rows and rows[-1] and rows[-1][-1].endswith(END):
+            if rows.pop() != [END]:
+                raise self._unclosed()
+            ends -= 1
+        return rows, range(begins, ends)
 
-    def _unclosed(self, line: int) -> InvalidInput:
+    def _unclosed(self) -> InvalidInput:
         return InvalidInput(
-            f"The file {self._name} opens a quotation mark in the row of line {line} and never "
-            "closes it. Mend that row."
+            f"The file {self._name} opens a quotation mark in the row of line {self._bad_line()} "
+            "and never closes it. Mend that row."
         )
 
+    def _bad_line(self) -> int:
+        """Return the line on which the row begins that is not read to its end, row by row."""
+        self._text.seek(0)
+        lines = iter(partial(self._text.readline, LONGEST_LINE), "")
+        reader = csv.reader(chain(lines, [END]), delimiter=self._separator)
+        begins = 1
+        with suppress(csv.Error):
+            for row in reader:
+                if row and row[-1].endswith(END):
+                    break
+                begins = reader.line_num + 1
+        return begins
 
-class _Lines:
-    """Lines of a text, none longer than is sane."""
 
-    def __init__(self, text: TextIO, name: str) -> None:
-        self._readline = text.readline
-        self._name = name
-        self._number = 0
-        self.is_at_end = False
-        """Whether a line was asked for after the last; a row given later was cut off there."""
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        line = self._readline(LONGEST_LINE)
-        if not line:
-            self.is_at_end = True
-            raise StopIteration
-        self._number += 1
-        if len(line) == LONGEST_LINE:
-            raise overlong_line(self._number, self._name)
-        return line
+def _refuse_endless_lines(path: Path) -> None:
+    """Refuse a file of which some line is longer than any table's, by its bytes."""
+    number, without_end = 1, 0
+    with path.open("rb") as file:
+        while block := file.read(BLOCK_BYTES):
+            ends = max(block.count(b"\n"), block.count(b"\r"))
+            number += ends
+            without_end = 0 if ends else without_end + 1
+            if without_end * BLOCK_BYTES >= LONGEST_LINE // 2:
+                raise overlong_line(number, path.name)
 
 
 def _not_in(encoding: str, name: str) -> InvalidInput:

@@ -10,6 +10,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import polars as pl
 
@@ -91,28 +92,56 @@ def distinct_headers(names: Sequence[str | None], file_name: str) -> tuple[str, 
     return tuple(found)
 
 
-def piece_of_rows(
-    headers: Sequence[str], rows: list[list[str]], lines: list[int | None]
-) -> RawTable:
-    """Return rows of texts as a piece: short rows are filled up, long ones complained about."""
+def piece_of_rows(headers: Sequence[str], rows: list[list[str]], lines: range) -> RawTable:
+    """Return rows of texts as a piece: short rows are filled up, long ones complained about.
+
+    Parameters
+    ----------
+    rows
+        Changed in place where they are short or long.
+    lines
+        All lines that the rows stand on.
+    """
     width = len(headers)
     extras: list[str | None] = [None] * len(rows)
-    for place, row in enumerate(rows):
-        if len(row) != width:
+    if set(map(len, rows)) != {width}:
+        for place, row in enumerate(rows):
             if len(row) > width:
-                extras[place] = json.dumps(row[width:])
+                extras[place] = json.dumps(row[width:], ensure_ascii=False)
             rows[place] = [*row[:width], *[None] * (width - len(row))]  # type: ignore[list-item]
-    beyond = pl.Series(extras, dtype=pl.String)
+    beyond = pl.Series("extras", extras, pl.String)
+    cells = pl.DataFrame(rows, schema=dict.fromkeys(headers, pl.String), orient="row")
     return without_blank_rows(
         RawTable(
-            cells=pl.DataFrame(rows, schema=dict.fromkeys(headers, pl.String), orient="row"),
-            lines=pl.Series(lines, dtype=pl.Int64),
-            complaints=beyond.to_frame("extras")
+            cells=cells,
+            lines=_beginnings(cells, beyond, lines),
+            complaints=beyond.to_frame()
             .select(pl.when(pl.col("extras").is_not_null()).then(pl.lit(TOO_MANY_CELLS)))
             .to_series(),
             extras=beyond,
         )
     )
+
+
+def _beginnings(cells: pl.DataFrame, extras: pl.Series, lines: range) -> pl.Series:
+    """Return per row the line on which it begins; line breaks in cells make some rows longer."""
+    if len(lines) == cells.height:
+        return pl.Series("line", lines, pl.Int64)
+    spans = pl.repeat(1, cells.height, dtype=pl.Int64, eager=True)
+    for column in cells.iter_columns():
+        spans += _breaks(column)
+    # In JSON, a line break in a cell beyond the header is spelled as two characters.
+    spans += _breaks(extras.str.replace_many(["\\\\", "\\n", "\\r"], ["", "\n", "\r"]))
+    return (lines.start + spans.cum_sum().shift(1, fill_value=0)).alias("line")
+
+
+def _breaks(column: pl.Series) -> pl.Series:
+    """Return per cell its number of line breaks, however they are written."""
+    news = column.str.count_matches("\n", literal=True)
+    if column.str.contains("\r", literal=True).any():
+        returns = column.str.count_matches("\r", literal=True)
+        news = news + returns - column.str.count_matches("\r\n", literal=True)
+    return news.fill_null(0).cast(pl.Int64)
 
 
 def piece_of_frame(cells: pl.DataFrame, lines: pl.Series) -> RawTable:
@@ -125,11 +154,9 @@ def piece_of_frame(cells: pl.DataFrame, lines: pl.Series) -> RawTable:
 
 def without_blank_rows(table: RawTable) -> RawTable:
     """Return the rows that have anything in them."""
-    if not table.cells.width:
+    if not table.cells.width or _is_filled(table.cells[:, 0]).all():
         return table
-    is_filled = table.cells.select(
-        pl.any_horizontal(pl.all().str.contains(r"[^\s\x00]").fill_null(value=False)).alias("is")
-    )["is"]
+    is_filled = table.cells.select(pl.any_horizontal(_is_filled(pl.all())).alias("is"))["is"]
     kept = is_filled | table.complaints.is_not_null()
     if kept.all():
         return table
@@ -139,6 +166,13 @@ def without_blank_rows(table: RawTable) -> RawTable:
         complaints=table.complaints.filter(kept),
         extras=table.extras.filter(kept),
     )
+
+
+Cells = TypeVar("Cells", pl.Series, pl.Expr)
+
+
+def _is_filled(cells: Cells) -> Cells:
+    return cells.str.contains(r"[^\s\x00]").fill_null(value=False)
 
 
 def overlong_line(number: int, file_name: str) -> InvalidInput:

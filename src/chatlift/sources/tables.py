@@ -144,6 +144,10 @@ class _Parser:
         self.churned_by = churned_by
         self.raw = raw
         self.cells = plan.cells_of(raw.cells)
+        # Each column is read once; the records and the judgement of rows both look at that.
+        self.read = self.cells.select(
+            **{name: self._read(name, column) for name, column in self.columns.items()}
+        )
         self.place = pl.DataFrame({"line_number": raw.lines}).with_row_index(
             "row_number", offset=first_row
         )
@@ -171,7 +175,7 @@ class _Parser:
 
     def _typed(self) -> pl.DataFrame:
         values = {name: self._value(name) for name in SCHEMAS[self.table]}
-        typed = self.cells.select(**values)
+        typed = self.read.select(**values)
         if self.table == "leads":
             typed = typed.with_columns(**_closing(self.imported_at))
         return typed.cast(dict(SCHEMAS[self.table]))  # type: ignore[arg-type]
@@ -180,9 +184,8 @@ class _Parser:
         """Return the typed value of a field; null where the file says nothing of it."""
         if name == "churned_at":
             return self._churned_at()
-        column = self.columns.get(name)
-        if column is not None:
-            return self._read(name, column)
+        if name in self.columns:
+            return pl.col(name)
         if name == "name":
             return self._whole_name()
         return pl.lit(str(self.plan.subject) if name == "subject" else None, pl.String)
@@ -214,20 +217,17 @@ class _Parser:
         }
 
     def _whole_name(self) -> pl.Expr:
-        parts = [self.columns[n] for n in ("first_name", "last_name") if n in self.columns]
+        parts = [name for name in ("first_name", "last_name") if name in self.columns]
         if not parts:
             return pl.lit(None, pl.String)
         whole = pl.concat_str(parts, separator=" ", ignore_nulls=True)
         return pl.when(whole != "").then(whole)
 
     def _churned_at(self) -> pl.Expr:
-        dated = self.columns.get("churned_at")
-        flagged = self.columns.get("churned")
-        date = pl.lit(None, INSTANT) if dated is None else self._read("churned_at", dated)
-        if flagged is None:
+        date = pl.col("churned_at") if "churned_at" in self.columns else pl.lit(None, INSTANT)
+        if "churned" not in self.columns:
             return date
-        churned = pl.when(self._read("churned", flagged))
-        return pl.coalesce(date, churned.then(pl.lit(self.churned_by, INSTANT)))
+        return pl.coalesce(date, pl.when("churned").then(pl.lit(self.churned_by, INSTANT)))
 
     def _first_bad(self) -> pl.Series:
         """Per row the first field that cannot be used, empty for the row; null: it is good."""
@@ -244,10 +244,9 @@ class _Parser:
         return name.endswith("_at") or name in {*WORDS, "is_automatic"}
 
     def _is_bad(self, name: str) -> pl.Expr:
-        column = self.columns[name]
-        unread = self._read(name, column).is_null() if self._is_typed(name) else pl.lit(value=False)
+        unread = self.read[name].is_null() if self._is_typed(name) else pl.lit(value=False)
         empty = pl.lit(value=name in REQUIRED[self.table] or name == "subject")
-        return pl.when(pl.col(column).is_null()).then(empty).otherwise(unread)
+        return pl.when(pl.col(self.columns[name]).is_null()).then(empty).otherwise(unread)
 
     def _rejected(self, bad: pl.Series) -> pl.DataFrame:
         if bad.null_count() == len(bad):
