@@ -105,7 +105,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("home")
     with account_of(made, settings=FLOORS) as workspace:
         fill(workspace)
-    contacts, messages = written(made.parent, f"Chat with {NAME}.csv")
+    contacts, messages = written(made.parent)
     files = ("--contacts", str(contacts), "--messages", str(messages))
     log = ("--log-file", str(made / "import_log.txt"))
     imported = run(made, "import", *files, "--source", "story", *log)
@@ -127,9 +127,9 @@ def fill(workspace: Workspace) -> None:
     workspace.predictions.log(ModelName.CHURN, answer, now=at(100))
 
 
-def written(folder: Path, messages_name: str) -> tuple[Path, Path]:
-    """Write the canary's files."""
-    contacts, messages = folder / "contacts.csv", folder / messages_name
+def written(folder: Path) -> tuple[Path, Path]:
+    """Write the canary's files; the name of one of them says who it is."""
+    contacts, messages = folder / "contacts.csv", folder / f"Chat with {NAME}.csv"
     contacts.write_text(CONTACTS, encoding="utf-8")
     messages.write_text(MESSAGES, encoding="utf-8")
     return contacts, messages
@@ -163,7 +163,7 @@ def test_a_forgotten_contact_leaves_no_byte_and_stays_out(copied: Path) -> None:
     for place in ("contacts: 1", "leads: 1", "predictions: 1", "rejected rows: 2", "log lines: "):
         assert place in said, said
     assert traces_in(copied) == set()
-    contacts, messages = written(copied.parent, "messages.csv")
+    contacts, messages = written(copied.parent)
     files = ("--contacts", str(contacts), "--messages", str(messages))
     again = run(copied, "import", *files, "--source", "story")
     assert "0 accepted + 0 duplicate + 1 rejected" in again.stdout

@@ -298,6 +298,12 @@ class Crm:
         with self.database.read() as connection:
             return self.tombstones(connection, source).masked(text)
 
+    def are_some_forgotten(self, contacts: pl.DataFrame, source: str) -> bool:
+        """Tell whether any of these contacts, as `records.CONTACTS`, was forgotten."""
+        with self.database.write() as connection:
+            told = contacts.with_row_index(ROW_NUMBER)
+            return not self.tombstones(connection, source).refuse("contacts", told)[1].is_empty()
+
     def _scope(self, connection: Connection, source: str, imported_at: datetime | None) -> Scope:
         return Scope(
             connection=connection,

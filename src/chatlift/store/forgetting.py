@@ -105,6 +105,8 @@ class Receipt:
     """Place to number of rows or lines that went from it, or were masked in it."""
     versions: tuple[TrainedVersion, ...]
     """Versions that were trained on the contact, marked for retraining."""
+    is_removed: bool
+    """Whether the contacts are gone; else the forgetting was cut off before."""
 
 
 def find_contacts(crm: Crm, wanted: str, *, source: str | None = None) -> tuple[KnownContact, ...]:
@@ -414,7 +416,11 @@ def open_receipt(crm: Crm) -> Receipt | None:
         if not rows:
             return None
         versions = _marked(connection, rows[-1].forgetting_id)
-        return Receipt(counts=dict(rows[-1].counts), versions=versions)
+        return Receipt(
+            counts=dict(rows[-1].counts),
+            versions=versions,
+            is_removed=not rows[-1].contact_ids,
+        )
 
 
 def complete(crm: Crm, *, now: datetime) -> None:

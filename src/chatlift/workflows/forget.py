@@ -64,8 +64,9 @@ def contacts_to_forget(
         If two sources use the id for contacts that do not share a phone.
     """
     named = find_contacts(crm, wanted, source=source)
-    is_known = named or was_forgotten(crm, wanted, source=source) or open_receipt(crm)
-    if not is_known:
+    rest = open_receipt(crm)
+    is_rest = rest is not None and rest.is_removed
+    if not named and not is_rest and not was_forgotten(crm, wanted, source=source):
         where = f" in {source}" if source else ""
         raise NotFound(
             f"No contact has this id or phone{where}. Give the id that its source uses, or its "
@@ -108,7 +109,8 @@ def forget(
     receipt = open_receipt(workspace.crm)
     if is_compact:
         complete(workspace.crm, now=clock())
-    return ForgetReport(receipt=receipt, is_compact=is_compact)
+    is_ours = receipt is not None and receipt.is_removed
+    return ForgetReport(receipt=receipt if is_ours else None, is_compact=is_compact)
 
 
 def forget_after_restore(

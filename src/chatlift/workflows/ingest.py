@@ -173,6 +173,10 @@ class _Import:
         self.instants = [datetime.fromisoformat(at) for at in done.get("observed", [])]
         self.resumed_rows = sum(tally.read for tally in self.tallies.values())
         self.row_count = sum(plan.row_count for plan in plans.values())
+        # The name of a file may be that of somebody forgotten.
+        self.file_names = {
+            table: crm.masked(plan.file_name, source=batch.source) for table, plan in plans.items()
+        }
 
     def take(self, plan: TablePlan) -> None:
         """Write what one file says, from where it was left."""
@@ -265,7 +269,7 @@ class _Import:
     def _table_report(self, plan: TablePlan) -> TableReport:
         tally = self.tallies[plan.table]
         return TableReport(
-            file_name=plan.file_name,
+            file_name=self.file_names[plan.table],
             form=plan.file.form,
             read_count=tally.read,
             accepted_count=tally.accepted,
@@ -295,7 +299,8 @@ class _Import:
             .with_columns(*kept, reason.alias("reason"))
             .rename({"column": "column_name"})
             .with_columns(
-                pl.lit(part.table).alias("table_name"), pl.lit(plan.file_name).alias("file_name")
+                pl.lit(part.table).alias("table_name"),
+                pl.lit(self.file_names[part.table]).alias("file_name"),
             )
             .select(list(REJECTED))
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 
 import polars as pl
@@ -161,13 +161,20 @@ class _Intake:
         """Return the feed's name without the forgotten: a chat's file is called by its contact."""
         return self.crm.masked(feed.feed_name, source=self.source)
 
+    def _harmless(self, feed: ParsedFeed) -> ParsedFeed:
+        """Return the feed; one about somebody forgotten keeps no value of its refused entries."""
+        contacts = feed.records.contacts
+        if feed.rejected.is_empty() or not self.crm.are_some_forgotten(contacts, self.source):
+            return feed
+        return replace(feed, rejected=feed.rejected.with_columns(value=pl.lit(None, pl.String)))
+
     def _note(self, feed: ParsedFeed, shown_name: str) -> None:
         self.feed_count += 1
         self.passed_over.update(feed.passed_over)
         self.entry_counts.update(feed.entry_counts)
         self.line_counts.update(feed.line_counts)
         self.rejected_count += feed.rejected.height
-        self.rejected.append(_refused_by_parser(feed, shown_name))
+        self.rejected.append(_refused_by_parser(self._harmless(feed), shown_name))
         span = (feed.observed_from, feed.observed_through)
         self.instants.extend(at for at in span if at is not None and at <= self.imported_at)
 
