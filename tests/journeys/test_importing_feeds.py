@@ -114,3 +114,11 @@ def test_a_misspelt_business_is_shown_the_senders_on_the_screen_only(
     logged = log.read_text(encoding="utf-8")
     assert "is called as --me says" in logged
     assert "Our Shop" not in logged
+
+
+def test_the_day_of_the_export_says_how_far_the_chats_are_complete(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = '--me "Our Shop" --time-zone Europe/Madrid --exported-at 2025-12-20'
+    assert run(f"import whatsapp-export docs/examples/whatsapp-chat.txt {options}") == 0
+    assert "to 2025-12-19 23:00 UTC" in capsys.readouterr().out

@@ -23,6 +23,7 @@ from chatlift.sources.whatsapp_export.alignment import aligned
 from chatlift.sources.whatsapp_export.day_order import DayOrder
 from chatlift.sources.whatsapp_export.export import read_export
 from chatlift.sources.whatsapp_export.export_text import exports_in
+from chatlift.sources.whatsapp_export.local_time import instant_of
 from chatlift.sources.whatsapp_export.people import SenderNotFound
 from chatlift.workflows.ingest_feeds import Align, FeedReport, ingest_feeds
 
@@ -98,6 +99,13 @@ def whatsapp_export(
     month_first: Annotated[
         bool, typer.Option("--month-first", help="Where a file leaves it open: 1/2 is 2 January.")
     ] = False,
+    exported_at: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"],
+            help="When the chats were exported, by the phone's clock: they are complete so far.",
+        ),
+    ] = None,
     phone: Annotated[
         str | None,
         typer.Option(help="The contact's number, where the one chat shows only a name."),
@@ -111,6 +119,7 @@ def whatsapp_export(
     Example: chatlift import whatsapp-export chat.zip --me "Our Shop" --time-zone Europe/Berlin
     """
     order = _day_order(day_first=day_first, month_first=month_first)
+    through = None if exported_at is None else instant_of(exported_at, time_zone)
     chats = [chat for path in files for chat in exports_in(path) or (path,)]
     if phone is not None and len(chats) > 1:
         raise typer.BadParameter("--phone was given with several files. Import that chat alone.")
@@ -119,7 +128,12 @@ def whatsapp_export(
         del received_at
         with _senders_shown():
             feed = read_export(
-                path, me=me, time_zone=time_zone, is_group_welcome=group, day_order=order
+                path,
+                me=me,
+                time_zone=time_zone,
+                is_group_welcome=group,
+                day_order=order,
+                exported_at=through,
             )
         yield feed if phone is None else with_phone(feed, phone)
 

@@ -66,7 +66,8 @@ def read_export(
     day_order
         Decides where the file leaves open which of day and month comes first.
     exported_at
-        The instant up to which the export is complete; None: its last entry's. Edits and
+        The instant up to which the export is complete, if that is later than its last entry.
+        Without it, nobody knows whether a contact who writes no more fell silent. Edits and
         deletions are known from then on, since an export does not date them.
 
     Returns
@@ -101,7 +102,7 @@ def _feed(
     instants = [None if e.clock_time is None else clock.instant(e.clock_time) for e in read.entries]
     dated = [instant for instant in instants if instant is not None]
     messages, to_nobody = _messages(read.entries, instants, people, clock)
-    through = exported_at or max(dated, default=None)
+    through = max([*dated, *([exported_at] if exported_at is not None else [])], default=None)
     passed_over = Counter(e.category for e in read.entries if e.category is not None)
     passed_over[OUT_TO_GROUP] += to_nobody
     return ParsedFeed(

@@ -49,14 +49,18 @@ class ExportText:
 def exports_in(path: Path) -> tuple[Path, ...]:
     """Return the exports that a path names: itself, or every chat below a folder, by name.
 
-    A folder that holds one unpacked export counts as one; text files below it that are called
-    otherwise were sent in the chat.
+    Files that are called as phones call chats are taken; only if there are none, every zip, or
+    else every text. So a document or a zip that was sent in an unpacked chat is none.
     """
     if not path.is_dir():
         return (path,)
     files = sorted(p for p in path.rglob("*") if p.is_file())
-    chats = [p for p in files if p.suffix.lower() == ".zip" or _is_chat_name(p.name)]
-    return tuple(chats) if chats else tuple(p for p in files if p.suffix.lower() == ".txt")
+    choices = (
+        [p for p in files if _is_chat_name(p.name)],
+        [p for p in files if p.suffix.lower() == ".zip"],
+        [p for p in files if p.suffix.lower() == ".txt"],
+    )
+    return tuple(next((choice for choice in choices if choice), []))
 
 
 def read_export_text(path: Path) -> ExportText:
@@ -137,8 +141,8 @@ def _only_export(path: Path) -> Path:
 
 
 def _is_chat_name(name: str) -> bool:
-    is_text = name.lower().endswith(".txt")
-    return is_text and (name.lower() == IOS_NAME or _named_chat(name) is not None)
+    is_readable = name.lower().endswith((".txt", ".zip"))
+    return is_readable and (name.lower() == IOS_NAME or _named_chat(name) is not None)
 
 
 def _title(*names: str) -> str | None:

@@ -27,6 +27,22 @@ def zone_named(name: str) -> ZoneInfo:
         ) from error
 
 
+def instant_of(clock_time: datetime, zone_name: str) -> datetime:
+    """Return the UTC instant at which a clock in this zone first showed a time without a zone.
+
+    Raises
+    ------
+    InvalidInput
+        If there is no such zone.
+
+    Examples
+    --------
+    >>> instant_of(datetime.fromisoformat("2024-01-13 09:00"), "Europe/Madrid").isoformat()
+    '2024-01-13T08:00:00+00:00'
+    """
+    return PhoneClock(zone_named(zone_name)).first_instant(clock_time)
+
+
 class PhoneClock:
     """Turns the clock times of one export, told in the file's order, into instants.
 

@@ -93,15 +93,18 @@ def test_a_folder_of_one_unpacked_export_is_read(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "_chat.txt").write_text(TEXT, encoding="utf-8")
     (folder / "sent document.txt").write_text("no chat", encoding="utf-8")
+    (folder / "sent.zip").write_bytes(b"")
     assert read_export_text(folder).title == "Alex"
 
 
 def test_a_folder_of_many_exports_is_listed(tmp_path: Path) -> None:
-    names = ["WhatsApp Chat with Alex.txt", "WhatsApp Chat with Bea.txt", "c.zip"]
-    for name in names:
-        (tmp_path / name).write_bytes(b"")
-    assert [path.name for path in exports_in(tmp_path)] == names
-    with pytest.raises(InvalidInput, match="holds 3 exports"):
+    zips = ["a.zip", "b.zip"]
+    names = ["WhatsApp Chat - Bea.zip", "WhatsApp Chat with Alex.txt"]
+    for found in (zips, names):
+        for name in found:
+            (tmp_path / name).write_bytes(b"")
+        assert [path.name for path in exports_in(tmp_path)] == found
+    with pytest.raises(InvalidInput, match="holds 2 exports"):
         read_export_text(tmp_path)
 
 
