@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -214,6 +215,15 @@ def test_any_order_and_any_repetition_tell_the_same(
     crm = shelf.crm()
     feeds = cloud_feeds(STORY[n] for n in [*order, *repeats])
     (one_by_one if is_one_by_one else ingested)(crm, feeds)
+    assert told(crm) == expected
+
+
+def test_parallel_deliveries_tell_the_same(
+    crm: Crm, expected: dict[str, list[tuple[Any, ...]]]
+) -> None:
+    orders = [STORY, STORY[::-1], STORY[5:] + STORY[:5]]
+    with ThreadPoolExecutor(len(orders)) as threads:
+        list(threads.map(lambda order: one_by_one(crm, cloud_feeds(order)), orders))
     assert told(crm) == expected
 
 
