@@ -33,6 +33,11 @@ ZIP_END_SIZE = 22
 ZIP64_LOCATOR_SIZE = 20
 LONGEST_ZIP_COMMENT = 65_535
 PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+FAULTS = (
+    OSError, zipfile.BadZipFile, zlib.error, EOFError, struct.error,
+    NotImplementedError, RuntimeError, ValueError, LookupError, OverflowError,
+)  # fmt: skip
+"""What reading a damaged file or zip raises; the second line is seen with flipped bytes."""
 NUMBER_IN_NAME = re.compile(r"\+?\d[\d\s().-]{5,}\d")
 
 
@@ -78,7 +83,7 @@ def read_export_text(path: Path) -> ExportText:
             is_zip = file.read(4) == b"PK\x03\x04" or source.suffix.lower() == ".zip"
             file.seek(0)
             inner, content = _unzipped(file, name) if is_zip else ("", _bounded(file, name))
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, struct.error) as error:
+    except FAULTS as error:
         raise InvalidInput(
             f"The export {name} cannot be read ({type(error).__name__}). Export the chat again."
         ) from error

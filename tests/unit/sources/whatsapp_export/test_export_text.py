@@ -4,10 +4,11 @@ import io
 import struct
 import tracemalloc
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chatlift.errors import InvalidInput
@@ -189,6 +190,20 @@ def test_a_torn_zip_is_refused(tmp_path: Path, kept: int) -> None:
     path = zipped(tmp_path / "torn.zip", {"_chat.txt": TEXT})
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(InvalidInput):
+        read_export_text(path)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(flips=st.lists(st.tuples(st.integers(0, 200), st.integers(0, 255)), max_size=4))
+def test_a_zip_with_flipped_bytes_is_read_or_refused(
+    tmp_path: Path, flips: list[tuple[int, int]]
+) -> None:
+    path = zipped(tmp_path / "flipped.zip", {"_chat.txt": TEXT})
+    content = bytearray(path.read_bytes())
+    for at, value in flips:
+        content[at % len(content)] = value
+    path.write_bytes(content)
+    with suppress(InvalidInput):
         read_export_text(path)
 
 
