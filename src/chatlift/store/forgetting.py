@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import OperationalError
 
-from chatlift.records import INSTANT
+from chatlift.records import INSTANT, SAME_PERSON
 from chatlift.store.base import Base
 from chatlift.store.bulk import among, insert_new, table_of
 from chatlift.store.crm import Crm
@@ -154,11 +154,26 @@ def identity_of(crm: Crm, contacts: Sequence[KnownContact]) -> Identity:
         for table in (LEADS, CONVERSATIONS):
             mine = among(connection, table.c.contact_id, numbers)
             ids.update(connection.scalars(select(table.c.external_id).where(mine)))
+        ids.update(value for _, value in _other_ids(connection, crm.account_id, numbers))
     return Identity(
         ids=frozenset(ids),
         phones=frozenset(contact.phone for contact in contacts if contact.phone),
         names=frozenset(contact.name for contact in contacts if contact.name),
     )
+
+
+def _other_ids(
+    connection: Connection, account_id: int, contact_ids: Sequence[int]
+) -> list[tuple[str, str]]:
+    """Return source and id by which the contacts are said to be known too, there or not yet."""
+    statement = select(FACTS.c.source, FACTS.c.value).where(
+        FACTS.c.account_id == account_id,
+        FACTS.c.subject == FactSubject.CONTACT,
+        FACTS.c.name == SAME_PERSON,
+        FACTS.c.value.is_not(None),
+        among(connection, FACTS.c.subject_id, contact_ids),
+    )
+    return [(row[0], row[1]) for row in connection.execute(statement)]
 
 
 def rejected_about(
@@ -311,6 +326,8 @@ class Forgetting:
             named = [("contact", contact.external_id)]
             named += [(k, value) for k, value in told.items() if value and value not in others]
             left += self._leave(connection, contact.source, named, now)
+        for source, other_id in _other_ids(connection, self._account, self._ids):
+            left += self._leave(connection, source, [("contact", other_id)], now)
         for kind, table in (("lead", LEADS), ("conversation", CONVERSATIONS)):
             rows = connection.execute(
                 select(table.c.source, table.c.external_id).where(self._is_mine(connection, table))

@@ -6,7 +6,16 @@ import polars as pl
 import pytest
 from sqlalchemy import select
 
-from chatlift.records import CONTACTS, CONVERSATIONS, FACTS, LEADS, MESSAGES, Records
+from chatlift.records import (
+    ALWAYS,
+    CONTACTS,
+    CONVERSATIONS,
+    FACTS,
+    LEADS,
+    MESSAGES,
+    SAME_PERSON,
+    Records,
+)
 from chatlift.store.accounts import ensure_account
 from chatlift.store.base import Base
 from chatlift.store.crm import Crm
@@ -176,6 +185,32 @@ def test_a_receipt_goes_on_where_it_was_cut_off(shop: Crm) -> None:
     forget(shop, "contact-ana")
     counts = counted(shop)
     assert (counts["messages"], counts["tombstones"]) == (4, 9)
+
+
+def test_an_id_under_which_the_person_will_come_stays_out_too(shop: Crm) -> None:
+    told = {"subject": "contact", "subject_external_id": "contact-ana", "name": SAME_PERSON}
+    moved = frame(FACTS, told | {"value": "contact-new-number", "known_at": ALWAYS})
+    shop.write(Records(facts=moved), source=SHOP)
+    forget(shop, "contact-ana")
+    assert shop.write(person("new-number"), source=SHOP).contacts.rejected == 1
+    assert "new-number" not in everything(shop.database)
+
+
+REACHED = {
+    "contacts contact_links conversations messages message_links": "rows go",
+    "leads facts predictions": "rows go",
+    "rejected_rows": "those that name the contact go",
+    "evaluation_predictions": "their ids go",
+    "import_batches champion_ledger training_runs": "names in them are masked",
+    "forgotten forgettings retraining_marks": "made by forgetting, without an identity",
+    "accounts observations observation_gaps versions model_states run_locks": "hold nobody",
+}
+"""Tables to what forgetting does with them."""
+
+
+def test_forgetting_knows_every_table() -> None:
+    known = {table for tables in REACHED for table in tables.split()}
+    assert set(Base.metadata.tables) == known, "say what forgetting does with a new table"
 
 
 def test_made_up_people_leave_no_tombstones(shop: Crm) -> None:
