@@ -22,6 +22,8 @@ from chatlift.sources.whatsapp_export.people import People, tell_people
 from chatlift.vocabulary import Direction, FactSubject
 
 EDITED = "edited"
+EDITED_TEXT = "edited_text"
+"""The words as they are now; a message that is known already keeps its first ones."""
 DELETED = "deleted"
 OUT_TO_GROUP = "outbound_before_any_answer"
 """Messages of the business in a group in which no one else has written yet."""
@@ -225,24 +227,27 @@ def _facts(
     messages: Sequence[_Message], external_ids: Sequence[str], known_at: datetime | None
 ) -> pl.DataFrame:
     told = [
-        (external_id, name)
+        (external_id, name, value)
         for external_id, message in zip(external_ids, messages, strict=True)
-        for name, is_so in (
-            (EDITED, message.content.is_edited),
-            (DELETED, message.content.is_deleted),
-        )
-        if is_so
+        for name, value in _marks(message.content)
     ]
     return pl.DataFrame(
         {
             "subject": [str(FactSubject.MESSAGE)] * len(told),
-            "subject_external_id": [external_id for external_id, _ in told],
-            "name": [name for _, name in told],
-            "value": ["true"] * len(told),
+            "subject_external_id": [external_id for external_id, _, _ in told],
+            "name": [name for _, name, _ in told],
+            "value": [value for _, _, value in told],
             "known_at": [known_at] * len(told),
         },
         schema=FACTS,
     )
+
+
+def _marks(content: Content) -> list[tuple[str, str | None]]:
+    """Return what became of a message, by the names that webhooks' facts have too."""
+    if content.is_deleted:
+        return [(DELETED, "true")]
+    return [(EDITED, "true"), (EDITED_TEXT, content.text)] if content.is_edited else []
 
 
 def _rejected(entries: Sequence[Entry]) -> pl.DataFrame:

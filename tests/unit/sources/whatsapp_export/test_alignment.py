@@ -113,9 +113,12 @@ def test_a_message_edited_between_two_exports_is_one(tmp_path: Path, edited_firs
     store = Store(tmp_path)
     before = chat("hi", "see you at 5", "bye", minutes=[0, 1, 2])
     after = chat("hi", "see you at 6 <This message was edited>", "bye", minutes=[0, 1, 2])
-    for messages in (after, before) if edited_first else (before, after):
-        store.take(messages)
+    order = (after, before) if edited_first else (before, after)
+    told = [store.take(messages).records.facts for messages in order]
     assert len(store.ids) == 3
+    facts = told[order.index(after)]
+    assert facts["value"].to_list() == ["true", "see you at 6"]
+    assert set(facts["subject_external_id"]) <= store.ids
 
 
 def test_a_new_message_in_the_minute_of_a_known_one_is_new(tmp_path: Path) -> None:

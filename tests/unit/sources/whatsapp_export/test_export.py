@@ -69,6 +69,7 @@ def test_edits_and_deletions_are_known_from_the_exports_end_on(tmp_path: Path) -
     ids = feed.records.messages["external_id"]
     assert feed.records.facts.rows() == [
         ("message", ids[1], "edited", "true", utc("2024-07-13 08:00")),
+        ("message", ids[1], "edited_text", "Yes!", utc("2024-07-13 08:00")),
         ("message", ids[3], "deleted", "true", utc("2024-07-13 08:00")),
     ]
 
@@ -102,7 +103,7 @@ def test_the_span_is_of_the_entries_or_up_to_the_stated_export(tmp_path: Path) -
         tmp_path / "chat.txt", me=ME, time_zone="UTC", exported_at=utc("2024-08-01 00:00")
     )
     assert stated.observed_through == utc("2024-08-01 00:00")
-    assert stated.records.facts["known_at"].to_list() == [utc("2024-08-01 00:00")] * 2
+    assert stated.records.facts["known_at"].to_list() == [utc("2024-08-01 00:00")] * 3
 
 
 def test_a_contact_without_a_name_is_known_by_the_number(tmp_path: Path) -> None:
@@ -183,7 +184,7 @@ MESSAGES_SAID = st.lists(
 
 @pytest.mark.parametrize("form", FORMATS)
 @settings(
-    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=12
 )
 @given(messages=MESSAGES_SAID)
 def test_what_a_phone_writes_is_read_back(tmp_path: Path, form: str, messages: list[Said]) -> None:
