@@ -23,8 +23,8 @@ def feed_lines(report: FeedReport) -> list[str]:
         lines.append(f"Passed over, being no records: {_listed(report.passed_over)}.")
     if report.rejected_count:
         lines.append(
-            f"{report.rejected_count:,} entries were rejected and are kept, each with its place "
-            "and the reason."
+            f"{report.rejected_count:,} entries were rejected. See them with: "
+            f"chatlift import rejected list {report.batch_id}"
         )
     if report.observed_from is not None and report.observed_through is not None:
         lines.append(

@@ -186,6 +186,6 @@ def _refuse_nothing(report: FeedReport) -> None:
     """End with an error where entries were rejected and nothing else was there."""
     if report.rejected_count and not any(counts.total for counts in report.tables.values()):
         raise InvalidInput(
-            f"None of the {report.rejected_count:,} entries could be used. Their reasons are kept "
-            f"with import batch {report.batch_id}."
+            f"None of the {report.rejected_count:,} entries could be used. See why with: "
+            f"chatlift import rejected list {report.batch_id}"
         )

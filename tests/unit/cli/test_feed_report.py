@@ -27,7 +27,7 @@ def test_what_became_of_the_entries_is_told_in_words() -> None:
         "  3 messages took the place of what had been known only by its status.",
         "Entries: 1,200 message, 3 status.",
         "Passed over, being no records: 2 private note.",
-        "1 entries were rejected and are kept, each with its place and the reason.",
+        "1 entries were rejected. See them with: chatlift import rejected list 4",
         "Observed: 2025-01-01 00:00 to 2025-02-01 08:30 UTC. Time passes for outcomes up to there.",
         "Import batch 4 is done. Go on with: chatlift train",
     ]
