@@ -158,11 +158,13 @@ def test_the_canary_is_everywhere_before_but_never_in_an_artifact(copied: Path) 
 
 
 def test_a_forgotten_contact_leaves_no_byte_and_stays_out(copied: Path) -> None:
+    assert PHRASE in told(copied, "export", ID)
     said = told(copied, "forget", PHONE, "--yes")
     assert "lead_scoring v1 was trained on it" in said
     for place in ("contacts: 1", "leads: 1", "predictions: 1", "rejected rows: 2", "log lines: "):
         assert place in said, said
     assert traces_in(copied) == set()
+    assert run(copied, "export", ID).returncode == 2
     contacts, messages = written(copied.parent)
     files = ("--contacts", str(contacts), "--messages", str(messages))
     again = run(copied, "import", *files, "--source", "story")
@@ -171,6 +173,11 @@ def test_a_forgotten_contact_leaves_no_byte_and_stays_out(copied: Path) -> None:
     with open_workspace(Settings.from_environment({}, default_home=copied)) as workspace:
         assert workspace.crm.contact_ids_of([ID]) == {}
     assert traces_in(copied) == set()
+
+
+def test_without_a_yes_nothing_goes(copied: Path) -> None:
+    assert run(copied, "forget", ID).returncode == 1  # Nobody answers the question.
+    assert PHRASE in told(copied, "export", ID)
 
 
 KILLED = """
