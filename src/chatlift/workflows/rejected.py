@@ -125,11 +125,12 @@ def _headers(batch: Batch) -> Mapping[str, list[str]]:
     return headers
 
 
+# Every cell is quoted: left to itself, the module does not quote a bare carriage return.
 def _write(path: Path, headers: list[str], lines: list[list[str | int | None]]) -> None:
     widest = max([len(line) - len(PLACE) for line in lines], default=0)
     beyond = [f"{BEYOND} {n}" for n in range(1, widest - len(headers) + 1)]
     with path.open("w", encoding=ENCODING, newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
+        writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
         writer.writerow([escaped(name) for name in (*PLACE, *headers, *beyond)])
         for line in lines:
             writer.writerow([escaped(c) if isinstance(c, str) else c for c in line])
@@ -142,7 +143,7 @@ def _restore(path: Path, target: Path) -> None:
     own = [n for n, name in enumerate(names) if name not in PLACE and not name.startswith(BEYOND)]
     beyond = [n for n, name in enumerate(names) if name.startswith(BEYOND)]
     with target.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
+        writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
         writer.writerow([names[n] for n in own])
         line = 2
         for piece in mended.pieces():

@@ -61,8 +61,8 @@ def test_mended_rows_are_read_as_the_files_were_that_they_came_from(
     batch_id = imported(crm, tmp_path)
     folder = tmp_path / "rejected"
     export_rejected(crm.database, crm.account_id, batch_id, folder)
-    edited(folder / "contacts.csv", "b,soon,", "b,05/04/2025,")
-    edited(folder / "contacts.csv", "x,too,many", "x,,")
+    edited(folder / "contacts.csv", '"b","soon"', '"b","05/04/2025"')
+    edited(folder / "contacts.csv", '"x","too","many"', '"x","",""')
     batch, files, mapping = mended(crm, batch_id, folder, tmp_path)
     report = ingest(files, mapping, crm=crm, imported_at=NOW, source=batch.source)
     assert report.tables["contacts"].accepted_count == 2
