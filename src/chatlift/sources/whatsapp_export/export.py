@@ -10,12 +10,13 @@ from pathlib import Path
 
 import polars as pl
 
+from chatlift.errors import InvalidInput
 from chatlift.records import CONTACTS, CONVERSATIONS, FACTS, MESSAGES, Records
 from chatlift.sources.feeds import REJECTED_ENTRIES, ParsedFeed
 from chatlift.sources.whatsapp_export.chat_entries import Entry, ReadEntries, read_entries
 from chatlift.sources.whatsapp_export.contents import Content
 from chatlift.sources.whatsapp_export.day_order import DayOrder
-from chatlift.sources.whatsapp_export.export_text import read_export_text
+from chatlift.sources.whatsapp_export.export_text import IOS_NAME, read_export_text, shown_name
 from chatlift.sources.whatsapp_export.local_time import PhoneClock, zone_named
 from chatlift.sources.whatsapp_export.message_ids import MessageKey, message_key, numbered
 from chatlift.sources.whatsapp_export.people import People, tell_people
@@ -86,10 +87,14 @@ def read_export(
     """
     zone = zone_named(time_zone)
     export = read_export_text(path)
-    read = read_entries(export.lines, day_order=day_order)
+    name = path.name if path.name != IOS_NAME else f"{path.parent.name}/{path.name}"
+    try:
+        read = read_entries(export.lines, day_order=day_order)
+    except InvalidInput as error:
+        raise InvalidInput(f"{shown_name(name)}: {error}") from error
     senders = Counter(e.sender for e in read.entries if e.sender is not None)
     people = tell_people(
-        senders, me=me, title=export.title, is_group_welcome=is_group_welcome, file_name=path.name
+        senders, me=me, title=export.title, is_group_welcome=is_group_welcome, file_name=name
     )
     return _feed(path.name, read, people, PhoneClock(zone), exported_at)
 
@@ -129,30 +134,30 @@ def _messages(
     to_nobody = 0
     partner = people.only_contact_id
     for entry, sent_at in zip(entries, instants, strict=True):
-        if entry.content is None or entry.sender is None or sent_at is None:
+        if entry.sender is None or entry.content is None or sent_at is None:
             continue
         is_mine = people.is_me(entry.sender)
         partner = partner if is_mine else people.contact_id(entry.sender)
         if partner is None:
             to_nobody += 1
             continue
-        messages.append(_message(entry, partner, is_mine, sent_at, clock))
+        direction = Direction.OUTBOUND if is_mine else Direction.INBOUND
+        minute = _minute(entry, sent_at, clock)
+        messages.append(
+            _Message(
+                contact_id=partner,
+                direction=direction,
+                content=entry.content,
+                sent_at=sent_at,
+                key=message_key(partner, minute, direction, entry.content),
+            )
+        )
     return messages, to_nobody
 
 
-def _message(
-    entry: Entry, contact_id: str, is_mine: bool, sent_at: datetime, clock: PhoneClock
-) -> _Message:
-    assert entry.clock_time is not None and entry.content is not None  # noqa: S101, PT018
-    direction = Direction.OUTBOUND if is_mine else Direction.INBOUND
-    minute = clock.first_instant(entry.clock_time.replace(second=0))
-    return _Message(
-        contact_id=contact_id,
-        direction=direction,
-        content=entry.content,
-        sent_at=sent_at,
-        key=message_key(contact_id, minute, direction, entry.content),
-    )
+def _minute(entry: Entry, sent_at: datetime, clock: PhoneClock) -> datetime:
+    """Return the minute by which a message is known: the same in whichever pass of an hour."""
+    return clock.first_instant(entry.clock_time) if entry.clock_time is not None else sent_at
 
 
 def _records(

@@ -126,6 +126,15 @@ def test_a_chat_without_messages_is_a_contact_without_messages(tmp_path: Path) -
         read(tmp_path, text)
 
 
+def test_an_error_names_the_export_without_a_phone_number(tmp_path: Path) -> None:
+    text = "01/02/2024, 09:05 - Alex: hi\n"
+    with pytest.raises(InvalidInput, match=r"^WhatsApp Chat with \(number\).txt: The dates"):
+        read(tmp_path, text, "WhatsApp Chat with +34 600 000 000.txt")
+    (tmp_path / "Chat with Alex").mkdir()
+    with pytest.raises(InvalidInput, match=r"^Chat with Alex/_chat.txt: The dates"):
+        read(tmp_path / "Chat with Alex", text, "_chat.txt")
+
+
 def test_in_a_group_the_business_speaks_to_who_spoke_last(tmp_path: Path) -> None:
     senders = [ME, "Alex", ME, "Bea", ME, ME]
     at = datetime.fromisoformat("2024-01-13 09:05")
