@@ -21,8 +21,8 @@ from chatlift.sources.whatsapp_export.wording import wording
 
 MOST_TEXT_BYTES = 64 * 2**20
 """The longest chat that WhatsApp lets one export is far below; a line may be as long."""
-MOST_LINES = 500_000
-"""They take up less than a gigabyte of memory; phones export 40,000 messages and less."""
+MOST_LINES = 400_000
+"""They take up about 0.9 GB of memory; phones export 40,000 messages and less."""
 MOST_ZIP_LISTING_BYTES = 16 * 2**20
 HIGHEST_RATIO = 200
 """Text packs ten to thirty times smaller; a bomb a thousand times."""
