@@ -129,8 +129,7 @@ class Crm:
         Parameters
         ----------
         are_contacts_news
-            Whether some of the contacts are new or were updated; looking for others that are the
-            same person costs time.
+            Whether some of the contacts are new or were updated.
 
         Returns
         -------

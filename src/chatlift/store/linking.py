@@ -20,10 +20,10 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, 
 from dataclasses import replace
 from functools import partial
 from itertools import combinations
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
-from sqlalchemy import ColumnElement, Connection, delete, literal_column, select
+from sqlalchemy import ColumnElement, Connection, String, delete, func, literal_column, select
 
 from chatlift.history import History
 from chatlift.records import CHANNEL_MESSAGE_ID, IDENTITY_FACTS, PROVISIONAL_KINDS, SAME_PERSON
@@ -36,6 +36,9 @@ from chatlift.vocabulary import FactSubject
 PEOPLE_AT_ONCE = 500
 """People whose messages are linked in one transaction, so that it lasts below a second."""
 SHORTEST_PHONE, LONGEST_PHONE = 8, 15
+COMPARED_DIGITS = 7
+"""How many last digits of phones the database compares: the same in every spelling of a number."""
+PHONE_MARKS = " -()./+\u00a0\u202a\u202c\u200e"
 MOBILE_MARKS = (
     (re.compile(r"^521(\d{10})$"), r"52\1"),
     (re.compile(r"^549(\d{10})$"), r"54\1"),
@@ -284,7 +287,7 @@ def link(
     contact_ids
         Only of these contacts something was told since; None means of all.
     are_contacts_news
-        Whether some of them are new or got a phone.
+        Whether some of them are new: somebody may have named them before they came.
     """
     with database.write() as connection:
         take_turn(connection, account_id)
@@ -311,16 +314,31 @@ def _may_be_others(
 ) -> bool:
     """Tell whether these contacts may be the same person as somebody not linked to them yet."""
     told = _contacts(connection, account_id, contact_ids)
-    own = {(c.source, c.external_id): c.contact_id for c in told}
     ties = _ties(connection, account_id, among(connection, TIES.c.subject_id, contact_ids))
     if are_contacts_news:
         named = among(connection, TIES.c.value, [c.external_id for c in told])
         ties += _ties(connection, account_id, named)
-    known = own | _numbers_of(connection, account_id, {(s, name) for s, _, name in ties})
-    pairs = [(one, known[s, name]) for s, one, name in ties if (s, name) in known]
-    people = people_of(connection, account_id, [number for pair in pairs for number in pair])
-    is_tied_anew = any(people[one] != people[other] for one, other in pairs)
-    return is_tied_anew or (are_contacts_news and _is_of_several(connection, account_id))
+    tied = _numbers_of(connection, account_id, {(source, name) for source, _, name in ties})
+    nearby = {c.contact_id for c in told} | {number for _, number, _ in ties} | set(tied.values())
+    if _is_of_several(connection, account_id):
+        nearby |= _with_phones_like(connection, account_id, told)
+    known = people_of(connection, account_id, sorted(nearby))
+    contacts = _contacts(connection, account_id, sorted(known))
+    found = same_people(contacts, [(number, name) for _, number, name in ties])
+    return any(known[contact] != known[person] for contact, person in found.items())
+
+
+def _with_phones_like(
+    connection: Connection, account_id: int, contacts: Sequence[Contact]
+) -> set[int]:
+    """Return contacts whose phones end in the digits in which one of these phones ends."""
+    ends = {(phone_digits(c.phone) or "")[-COMPARED_DIGITS:] for c in contacts} - {""}
+    bare: ColumnElement[Any] = ContactRow.phone.expression
+    for mark in PHONE_MARKS:
+        bare = func.replace(bare, mark, "")
+    end = func.substr(bare, func.length(bare) - COMPARED_DIGITS + 1, type_=String())
+    mine = select(ContactRow.contact_id).where(ContactRow.account_id == account_id)
+    return set(connection.scalars(mine.where(among(connection, end, sorted(ends)))))
 
 
 def _is_of_one(connection: Connection, account_id: int) -> bool:

@@ -295,6 +295,18 @@ def test_a_message_of_two_sources_stands_once(
     ]
 
 
+def test_an_import_that_was_cut_off_before_it_linked_is_mended_by_the_next(
+    crm: Crm, tmp_path: Path
+) -> None:
+    ingested(crm, cloud_feeds(CLOUD_OK))
+    export = export_of(tmp_path, EXPORTED_OK)
+    crm.write(export.records, source="whatsapp_export", imported_at=NOW)
+    assert crm.read_history().contacts.height == 2
+    ingested(crm, [export], "whatsapp_export")
+    assert crm.read_history().contacts.height == 1
+    assert crm.read_history().messages.height == len(EXPORTED_OK)
+
+
 def test_a_placeholder_is_filled_by_what_another_source_says(crm: Crm, tmp_path: Path) -> None:
     ingested(crm, cloud_feeds([inbound("m1", T, "ok"), status("m3", T + 70, "read")]))
     ingested(crm, [export_of(tmp_path, EXPORTED_OK[1:3])], "whatsapp_export")
