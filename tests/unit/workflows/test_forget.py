@@ -1,6 +1,7 @@
 import shutil
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from chatlift.errors import Conflict, NotFound
 from chatlift.records import Records
 from chatlift.registry.workspace import Workspace
 from chatlift.store.base import Base
+from chatlift.store.database import Database
 from chatlift.store.forgetting import Receipt, open_receipt
 from chatlift.vocabulary import ModelName
 from chatlift.workflows.check import check
@@ -83,6 +85,40 @@ def test_versions_trained_on_the_contact_are_named_and_still_pass_their_tests(
         assert stored["contact_id"].null_count() > 0
     checked = check(trained, (ModelName.LEAD_SCORING, ModelName.ENGAGEMENT))
     assert [f.sentence for c in checked.checks for f in c.findings if not f.passed] == []
+
+
+def test_no_byte_is_left_while_the_database_is_still_open(tmp_path: Path) -> None:
+    story = records_of(history(contacts=[(7, 0.0)]))
+    named = story.contacts.with_columns(name=pl.lit("Zyxquiro Canarino"))
+    with account_of(tmp_path) as workspace:
+        workspace.crm.write(Records(contacts=named), source="story")
+        assert files_with(tmp_path, b"Zyxquiro") == {"chatlift.db-wal"}
+        assert forget_by_name(workspace, NAME).is_compact
+        assert files_with(tmp_path, b"Zyxquiro") == set()
+
+
+def files_with(folder: Path, trace: bytes) -> set[str]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.name for path in files if trace in path.read_bytes()}
+
+
+def test_another_process_that_reads_is_told_of(tmp_path: Path) -> None:
+    with account_of(tmp_path, history(contacts=[(7, 0.0)])) as workspace:
+        with closing(sqlite3.connect(tmp_path / "chatlift.db")) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM contacts").fetchone()
+            with shortly_patient(workspace.database):
+                assert not forget_by_name(workspace, NAME).is_compact
+        assert receipt_of(forget_by_name(workspace, NAME)).counts["contacts"] == 1
+        assert open_receipt(workspace.crm) is None
+
+
+@contextmanager
+def shortly_patient(database: Database) -> Iterator[None]:
+    """Let the connections that there are wait for others a moment only."""
+    with database.maintain() as connection:
+        connection.exec_driver_sql("PRAGMA busy_timeout=100")
+    yield
 
 
 def test_served_answers_go_with_the_contact(trained: Workspace) -> None:
