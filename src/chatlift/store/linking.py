@@ -412,8 +412,7 @@ def _keep_people(connection: Connection, account_id: int, people: Mapping[int, i
     known = {told[0]: told[1] for told in _contact_links(connection, account_id).rows()}
     if known == people:
         return False
-    for row in (ContactLinkRow, MessageLinkRow):
-        connection.execute(delete(row).where(row.account_id == account_id))
+    connection.execute(delete(ContactLinkRow).where(ContactLinkRow.account_id == account_id))
     links = pl.DataFrame(list(people.items()), CONTACT_LINKS, orient="row")
     owned = links.with_columns(pl.lit(account_id).alias("account_id"))
     insert_new(connection, table_of(ContactLinkRow), owned)
@@ -528,10 +527,24 @@ def linked(connection: Connection, account_id: int, read: History, *, is_whole: 
     if not is_whole:
         ids = told.messages["message_id"].to_list()
         mine = mine.where(among(connection, row.message_id.expression, ids))
-    twins = read_columns(connection, mine, MESSAGE_LINKS).join(
-        told.messages.select(same_as_message_id="message_id"), on="same_as_message_id"
-    )
-    return _merged(told, dict(people.iter_rows()), dict(twins.iter_rows()))
+    twins = read_columns(connection, mine, MESSAGE_LINKS)
+    return _merged(told, dict(people.iter_rows()), _of_one_person(told.messages, twins, people))
+
+
+def _of_one_person(
+    messages: pl.DataFrame, twins: pl.DataFrame, people: pl.DataFrame
+) -> dict[int, int]:
+    """Return the links between messages that are there and of one person, as people are now.
+
+    Who is the same person is kept before messages are linked; a kill in between leaves links of
+    people that are no longer one.
+    """
+    person = pl.col("contact_id").replace(dict(people.iter_rows()))
+    written = messages.select("message_id", person=person)
+    other = written.rename({"message_id": "same_as_message_id", "person": "other"})
+    both = twins.join(written, on="message_id").join(other, on="same_as_message_id")
+    same = both.filter(pl.col("person") == pl.col("other"))
+    return dict(same.select(twins.columns).iter_rows())
 
 
 def _merged(read: History, people: Mapping[int, int], twins: Mapping[int, int]) -> History:

@@ -307,6 +307,21 @@ def test_an_import_that_was_cut_off_before_it_linked_is_mended_by_the_next(
     assert crm.read_history().messages.height == len(EXPORTED_OK)
 
 
+def test_people_who_turn_out_to_be_two_have_their_own_messages_again(
+    crm: Crm, tmp_path: Path
+) -> None:
+    ingested(crm, cloud_feeds(CLOUD_OK))
+    ingested(crm, [export_of(tmp_path, EXPORTED_OK)], "whatsapp_export")
+    assert crm.read_history().messages.height == len(EXPORTED_OK)
+    # A family: a second contact of the cloud source has the same phone.
+    twin = cloud_feeds(CLOUD_OK)[0].records.contacts.with_columns(external_id=pl.lit("twin"))
+    crm.write(Records(contacts=twin), source="whatsapp_cloud")
+    crm.link()
+    read = crm.read_history()
+    assert read.contacts.height == 3
+    assert read.messages.height == len(EXPORTED_OK) + len(CLOUD_OK)
+
+
 def test_a_placeholder_is_filled_by_what_another_source_says(crm: Crm, tmp_path: Path) -> None:
     ingested(crm, cloud_feeds([inbound("m1", T, "ok"), status("m3", T + 70, "read")]))
     ingested(crm, [export_of(tmp_path, EXPORTED_OK[1:3])], "whatsapp_export")
