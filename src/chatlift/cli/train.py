@@ -53,6 +53,10 @@ def train(
         list[str] | None,
         typer.Option(metavar="NAME", help="Vouch for a column that seems to know the outcome."),
     ] = None,
+    leave_out: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="An imported column not to look at: lead.close_reason."),
+    ] = None,
     require_targets: Annotated[
         bool, typer.Option("--require-targets", help="Refuse a version that misses a target.")
     ] = False,
@@ -82,6 +86,7 @@ def train(
             require_targets=require_targets,
             promote=not no_promote,
             accepted_columns=frozenset(accept_column or ()),
+            left_out_columns=frozenset(leave_out or ()),
         )
     debug = ctx.ensure_object(Invocation).debug
     with desk(quiet=quiet, as_json=as_json, log_file=log_file) as at, workspace() as opened:

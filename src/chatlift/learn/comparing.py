@@ -82,6 +82,7 @@ def same_recipe(first: Recipe, second: Recipe) -> bool:
         first.estimator == second.estimator
         and dict(first.parameters) == dict(second.parameters)
         and first.features == second.features
+        and first.left_out == second.left_out
     )
 
 

@@ -50,6 +50,8 @@ class Recipe:
     seed: int
     features: tuple[str, ...] = ()
     """Names of the declared features to use, in order."""
+    left_out: tuple[str, ...] = ()
+    """Names of imported attributes not to look at, such as `lead.close_reason`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +125,8 @@ def fit(snapshot: Snapshot, recipe: Recipe) -> FittedModel:
     labels = snapshot.labels
     folds = grouped_folds(snapshot.contacts, labels, folds=INNER_FOLDS, seed=recipe.seed)
     _need_both_outcomes(labels, folds)
-    encoder = AttributeEncoder.learn(snapshot.attributes, snapshot.contacts.tolist())
+    attributes = snapshot.attributes.drop(recipe.left_out, strict=False)
+    encoder = AttributeEncoder.learn(attributes, snapshot.contacts.tolist())
     text, unseen_text = _fit_text(snapshot, folds, recipe)
     matrix = design_matrix(snapshot, recipe.features, encoder, unseen_text)
     estimator = ESTIMATORS[recipe.estimator]

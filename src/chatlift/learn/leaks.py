@@ -45,7 +45,7 @@ def _suspected(column: str, auc: Figure) -> Leak:
         auc=auc,
         sentence=f"The imported attribute {column} alone separates the outcomes almost wholly "
         f"(AUC {auc.value:.3f}, at least {auc.low:.3f}). If it was filled in after the outcome "
-        f"it must not be used: leave it out of the mapping, or vouch for it with "
+        f"it must not be used: leave it out with --leave-out {column}, or vouch for it with "
         f"--accept-column {column}.",
     )
 
@@ -104,12 +104,13 @@ def _filled_late(column: str, filled: float, filled_open: float) -> Leak:
         return Leak(
             column=column,
             is_proven=True,
-            sentence=told + "no open one, so it is known only after the outcome. Leave it out of "
-            "the mapping.",
+            sentence=told + "no open one, so it is known only after the outcome. Leave it out "
+            f"with --leave-out {column}.",
         )
     return Leak(
         column=column,
         is_proven=False,
         sentence=told + f"{filled_open:.0%} of open ones, as if it were filled in when a lead "
-        f"closes. Leave it out of the mapping, or vouch for it with --accept-column {column}.",
+        f"closes. Leave it out with --leave-out {column}, or vouch for it with "
+        f"--accept-column {column}.",
     )

@@ -96,6 +96,7 @@ def recipe_to_json(recipe: Recipe) -> dict[str, Any]:
         "parameters": dict(recipe.parameters),
         "seed": recipe.seed,
         "features": list(recipe.features),
+        "left_out": list(recipe.left_out),
     }
 
 
@@ -106,6 +107,7 @@ def recipe_from_json(found: Mapping[str, Any]) -> Recipe:
         parameters={str(name): _number(value) for name, value in found["parameters"].items()},
         seed=int(found["seed"]),
         features=tuple(str(name) for name in found["features"]),
+        left_out=tuple(str(name) for name in found.get("left_out", ())),
     )
 
 

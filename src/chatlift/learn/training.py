@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from chatlift.errors import InvalidInput
 from chatlift.history import History
 from chatlift.learn.comparing import Champion, compare
 from chatlift.learn.evaluation import Evaluation, Options, evaluate, evaluation_rows
@@ -62,6 +63,8 @@ class Task:
     champion: Champion | None = None
     accepted_columns: frozenset[str] = frozenset()
     """Suspected columns that a person has vouched for."""
+    left_out_columns: frozenset[str] = frozenset()
+    """Imported attributes not to look at, such as one filled in after the outcome."""
     require_targets: bool = False
 
     @property
@@ -72,6 +75,7 @@ class Task:
             parameters=self.spec.parameters(self.parameters),
             seed=self.options.seed,
             features=tuple(feature.name for feature in self.features),
+            left_out=tuple(sorted(self.left_out_columns)),
         )
 
 
@@ -119,6 +123,7 @@ def train_model(
     _step(report, "features", 0.05, "computing what was known at each cutoff")
     mature = examples.filter(pl.col("label").is_not_null())
     snapshot = take_snapshot(history, mature, task.features, key=task.key)
+    _refuse_unknown(task.left_out_columns, snapshot)
     with one_thread_each():
         return _judged(history, task, snapshot, readiness, fit_with, report)
 
@@ -159,6 +164,16 @@ def _judged(
         decision=decision,
         readiness=readiness,
     )
+
+
+def _refuse_unknown(columns: frozenset[str], snapshot: Snapshot) -> None:
+    known = snapshot.attributes.columns
+    unknown = sorted(columns - set(known))
+    if unknown:
+        raise InvalidInput(
+            f"There is no attribute {unknown[0]!r} to leave out. "
+            f"There are: {', '.join(known) or 'none'}."
+        )
 
 
 def _step(report: ReportProgress, phase: str, fraction: float, message: str) -> None:
@@ -256,9 +271,9 @@ def _evidence(
 
 def _leaks(history: History, task: Task, snapshot: Snapshot) -> list[Leak]:
     found = suspected_leaks(snapshot, seed=task.options.seed)
-    if task.spec.model is not ModelName.LEAD_SCORING:
-        return found
-    return [*filled_when_closed(*_lead_attributes(history)), *found]
+    if task.spec.model is ModelName.LEAD_SCORING:
+        found = [*filled_when_closed(*_lead_attributes(history)), *found]
+    return [leak for leak in found if leak.column not in task.left_out_columns]
 
 
 def _lead_attributes(history: History) -> tuple[pl.DataFrame, pl.Series]:

@@ -76,6 +76,8 @@ class TrainRequest:
     """False: register and judge, but leave the champion alone."""
     accepted_columns: frozenset[str] = frozenset()
     """Attributes a person has vouched for."""
+    left_out_columns: frozenset[str] = frozenset()
+    """Attributes not to look at, such as one filled in after the outcome."""
 
     def __post_init__(self) -> None:
         if not 0.05 <= self.test_size <= 0.5:
@@ -93,6 +95,7 @@ class TrainRequest:
             "require_targets": self.require_targets,
             "promote": self.promote,
             "accepted_columns": sorted(self.accepted_columns),
+            "left_out_columns": sorted(self.left_out_columns),
         }
 
 
@@ -408,6 +411,7 @@ class _Running:
             conversations=conversations,
             champion=self._to_beat(champion, choices.spans),
             accepted_columns=self.request.accepted_columns,
+            left_out_columns=self.request.left_out_columns,
             require_targets=self.request.require_targets or choices.require_targets,
         )
 

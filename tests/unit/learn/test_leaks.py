@@ -41,7 +41,7 @@ def test_a_column_that_no_open_lead_has_is_proven() -> None:
     (told,) = column(["x"] * 40 + [None] * 10, [None] * 30)
     assert told.startswith("proven: The attribute lead.reason is filled on 80% of closed leads")
     assert "no open one" in told
-    assert "Leave it out of the mapping" in told
+    assert "Leave it out with --leave-out" in told
 
 
 def test_a_column_that_few_open_leads_have_is_suspected() -> None:
@@ -130,9 +130,13 @@ def test_a_constant_attribute_is_not_suspected(told: History) -> None:
     assert suspected(with_column(told, ["same"] * told.leads.height)) == []
 
 
-def trained(told: History, home: Path, *accepted: str) -> ModelOutcome:
+def trained(told: History, home: Path, *accepted: str, left_out: str = "") -> ModelOutcome:
     with account_of(home, told, settings=FLOORS) as workspace:
-        request = quick(LEADS, accepted_columns=frozenset(accepted))
+        request = quick(
+            LEADS,
+            accepted_columns=frozenset(accepted),
+            left_out_columns=frozenset(filter(None, [left_out])),
+        )
         return train(workspace, request, clock=clock_at(101)).outcomes[0]
 
 
@@ -167,3 +171,27 @@ def test_a_column_filled_at_closing_is_refused_whatever_is_vouched_for(
     passed, sentence = leak_check(trained(filled, tmp_path, "lead.reason"))
     assert not passed
     assert "lead.reason is filled on 100% of closed leads and on no open one" in sentence
+
+
+def test_a_column_that_is_left_out_is_neither_a_leak_nor_an_input(
+    told: History, tmp_path: Path
+) -> None:
+    leaky = with_column(told, ["9" if won else "1" for won in outcomes(told)])
+    with_it = trained(leaky, tmp_path / "with", "lead.grade")
+    without = trained(leaky, tmp_path / "without", left_out="lead.grade")
+    never = trained(told, tmp_path / "never")
+    assert leak_check(without)[0]
+    assert auc_of(without) == auc_of(never) < auc_of(with_it)
+
+
+def auc_of(outcome: ModelOutcome) -> float:
+    assert outcome.evaluation is not None
+    return float(outcome.evaluation["figures"]["roc_auc"]["value"])
+
+
+def test_leaving_out_a_column_that_there_is_not_names_those_that_are(
+    told: History, tmp_path: Path
+) -> None:
+    outcome = trained(with_column(told, ["1"] * told.leads.height), tmp_path, left_out="lead.grad")
+    assert "no attribute 'lead.grad' to leave out" in outcome.sentence
+    assert "lead.grade" in outcome.sentence
