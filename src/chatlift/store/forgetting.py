@@ -8,7 +8,7 @@ everything else is found by way of it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -224,19 +224,21 @@ class Forgetting:
 
         From here on nothing new of the contacts comes in.
         """
+        # A phone that others have too would turn them away.
+        kept = {phone_key(contact.phone) for contact in self._others()}
         with self._crm.database.write() as connection:
             self._forgetting_id = self._receipt(connection, now)
-            left = self._leave_all(connection, now)
+            left = self._leave_all(connection, kept, now)
             _count(connection, self._forgetting_id, {"tombstones": left})
             self._mark(connection)
 
     def delete_rejected(self, identity: Identity) -> int:
         """Delete the refused rows that name the contacts; return how many."""
-        with self._crm.database.write() as connection:
+        with self._crm.database.read() as connection:
             found = rejected_about(connection, self._account, self._ids, identity)
-            chosen = among(
-                connection, REJECTED.c.rejected_row_id, [row["rejected_row_id"] for row in found]
-            )
+        with self._crm.database.write() as connection:
+            numbers = [row["rejected_row_id"] for row in found]
+            chosen = among(connection, REJECTED.c.rejected_row_id, numbers)
             return self._delete(connection, "rejected_rows", REJECTED, chosen)
 
     def mask_texts(self, identity: Identity) -> None:
@@ -317,14 +319,14 @@ class Forgetting:
         )
         return int(connection.execute(new.returning(FORGETTINGS.c.forgetting_id)).scalar_one())
 
-    def _leave_all(self, connection: Connection, now: datetime) -> int:
+    def _leave_all(
+        self, connection: Connection, kept: Collection[str | None], now: datetime
+    ) -> int:
         left = 0
-        # A phone that others have too would turn them away.
-        others = {phone_key(c.phone) for c in self._others()}
         for contact in self._contacts:
             told = {"phone": phone_key(contact.phone), "name": name_key(contact.name)}
             named = [("contact", contact.external_id)]
-            named += [(k, value) for k, value in told.items() if value and value not in others]
+            named += [(k, value) for k, value in told.items() if value and value not in kept]
             left += self._leave(connection, contact.source, named, now)
         for source, other_id in _other_ids(connection, self._account, self._ids):
             left += self._leave(connection, source, [("contact", other_id)], now)
