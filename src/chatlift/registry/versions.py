@@ -30,6 +30,7 @@ from chatlift.registry.champions import (
 from chatlift.registry.runs import active_run_ids, held_run
 from chatlift.store.bulk import insert_new, read_columns, stored_number, table_of
 from chatlift.store.database import Database
+from chatlift.store.forgetting import unlink_forgotten
 from chatlift.store.registry_tables import EvaluationPredictionRow, RetrainingMarkRow
 from chatlift.vocabulary import ModelName, Verdict
 
@@ -174,7 +175,7 @@ class Versions:
         info = write_artifact(folder, files, manifest)
         try:
             with self._database.write() as connection:
-                held_run(connection, self._account_id, run_id, attempt)
+                run = held_run(connection, self._account_id, run_id, attempt)
                 before = lock_state(connection, self._account_id, model)
                 number = next_number(connection, self._account_id, model)
                 row = insert(VERSIONS).values(
@@ -195,6 +196,7 @@ class Versions:
                 )
                 version_id = connection.execute(row.returning(VERSIONS.c.version_id)).scalar_one()
                 insert_new(connection, EVALUATIONS, _to_rows(predictions, version_id))
+                unlink_forgotten(connection, self._account_id, version_id, since=run.created_at)
                 if promote and before == expected_champion:
                     kind, reason = ChangeKind.PROMOTE, "the gate's verdict"
                     change = _change(model, kind, before, number, BY_CHATLIFT, reason, now, metrics)

@@ -460,6 +460,32 @@ def _marked(connection: Connection, forgetting_id: int) -> tuple[TrainedVersion,
     return tuple(TrainedVersion(**row._mapping) for row in connection.execute(statement))
 
 
+def unlink_forgotten(
+    connection: Connection, account_id: int, version_id: int, *, since: datetime
+) -> None:
+    """Take who was forgotten during a training out of its version's predictions, and mark it.
+
+    Parameters
+    ----------
+    since
+        When its training began, and read the contacts.
+    """
+    newest = connection.scalar(
+        select(func.max(FORGETTINGS.c.forgetting_id)).where(
+            FORGETTINGS.c.account_id == account_id, FORGETTINGS.c.begun_at >= since
+        )
+    )
+    if newest is None:
+        return
+    there = select(CONTACTS.c.contact_id).where(CONTACTS.c.account_id == account_id)
+    gone = (EVALUATIONS.c.version_id == version_id) & EVALUATIONS.c.contact_id.not_in(there)
+    count = connection.scalar(select(func.count(distinct(EVALUATIONS.c.contact_id))).where(gone))
+    if count:
+        mark = {"version_id": version_id, "forgetting_id": newest, "contact_count": count}
+        connection.execute(insert(MARKS).values(mark))
+        connection.execute(update(EVALUATIONS).where(gone).values(contact_id=None, entity_id=None))
+
+
 def compact(database: Database) -> bool:
     """Give freed space back, so that no byte of what was deleted is left in the database's files.
 

@@ -16,7 +16,7 @@ from chatlift.records import Records
 from chatlift.registry.workspace import Workspace
 from chatlift.store.base import Base
 from chatlift.store.database import Database
-from chatlift.store.forgetting import Receipt, open_receipt
+from chatlift.store.forgetting import Forgetting, Receipt, open_receipt
 from chatlift.vocabulary import ModelName
 from chatlift.workflows.check import check
 from chatlift.workflows.forget import (
@@ -177,6 +177,42 @@ def test_an_id_of_two_people_needs_its_source(tmp_path: Path) -> None:
         with pytest.raises(Conflict, match="--source"):
             contacts_to_forget(workspace.crm, "c1")
         assert len(contacts_to_forget(workspace.crm, "c1", source="other")) == 1
+
+
+def test_who_is_forgotten_while_a_version_is_trained_does_not_come_back_with_it(
+    trained: Workspace,
+) -> None:
+    before = trained.versions.get(ModelName.ENGAGEMENT, 1)
+    artifact = trained.versions.load(before)
+    predictions = trained.versions.evaluation_predictions(before)
+    told = {"requested_model": "engagement", "request": {}}
+    run = trained.runs.start([ModelName.ENGAGEMENT], now=CLOCK(), **told)
+    forgetting = Forgetting(trained.crm, contacts_to_forget(trained.crm, NAME))
+    forgetting.begin(now=CLOCK())
+    while forgetting.delete_messages(now=CLOCK()):
+        pass
+    forgetting.delete_contacts()
+    made = trained.versions.register(
+        run_id=run.run_id,
+        attempt=1,
+        model=ModelName.ENGAGEMENT,
+        files=artifact.files,
+        manifest={"model": "engagement"},
+        recipe_fingerprint="r",
+        data_fingerprint="d",
+        metrics=before.metrics,
+        evaluation=before.evaluation,
+        gate=before.gate,
+        verdict=before.verdict,
+        promote=False,
+        expected_champion=None,
+        predictions=predictions,
+        now=CLOCK(),
+    )
+    assert made.forgotten_count == 1
+    kept = trained.versions.evaluation_predictions(made)
+    assert 7 not in kept["contact_id"]
+    assert kept["contact_id"].null_count() == predictions.filter(contact_id=7).height > 0
 
 
 def test_nothing_is_forgotten_beside_a_training(trained: Workspace) -> None:
