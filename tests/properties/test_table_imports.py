@@ -11,22 +11,29 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from chatlift.errors import InvalidInput
 from chatlift.sources.mapping import SourceMapping, parse_mapping
 from chatlift.sources.tables import TableFiles
 from chatlift.store.accounts import ensure_account
+from chatlift.store.bulk import table_of
 from chatlift.store.crm import Crm
 from chatlift.store.database import Database
 from chatlift.store.imports import rejected_rows
+from chatlift.store.tables import ContactRow, LeadRow
 from chatlift.workflows.ingest import IngestReport, ingest
 from chatlift.workflows.rejected import export_rejected, mended_files
 
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
 FEW = settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=12,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    # Each example imports files; making a failing one smaller would take many minutes.
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
 NUMBERS = itertools.count()
 
@@ -178,6 +185,55 @@ def _state(
         ).select(pl.col("subject_id").replace_strict(names), "name", "value", "known_at"),
     ]
     return [sorted(frame.rows(), key=repr) for frame in kept]
+
+
+FILES = st.lists(
+    st.fixed_dictionaries(
+        {
+            "day": st.integers(1, 3),
+            "name": st.sampled_from(["Ana", "Bea", ""]),
+            "phone": st.sampled_from(["+34600", "+34700", ""]),
+            "created_at": st.sampled_from(["2025-01-01", "2025-01-02"]),
+            "churned_at": st.sampled_from(["2025-02-01", "2025-02-02", ""]),
+            "outcome": st.sampled_from(["won", "lost", "open"]),
+            "closed_at": st.sampled_from(["2025-01-05", "2025-03-02", ""]),
+        }
+    ),
+    min_size=2,
+    max_size=4,
+)
+
+
+@FEW
+@given(files=FILES, data=st.data())
+def test_where_files_disagree_their_dates_and_content_decide_and_not_their_order(
+    crm: Crm, tmp_path: Path, files: list[dict[str, str]], data: st.DataObject
+) -> None:
+    order = data.draw(st.permutations(files))
+    assert _after(crm, tmp_path, order) == _after(crm, tmp_path, files)
+
+
+def _after(crm: Crm, folder: Path, told: list[dict[str, str]]) -> list[tuple[object, ...]]:
+    """Import files of one contact and lead each; return what the last of them left."""
+    source = f"example {next(NUMBERS)}"
+    files = TableFiles(contacts=folder / "contacts.csv", leads=folder / "leads.csv")
+    for hour, row in enumerate(told):
+        contact = {name: row[name] for name in ("name", "phone", "created_at", "churned_at")}
+        lead = {name: row[name] for name in ("outcome", "closed_at")} | {"created_at": "2025-01-01"}
+        pl.DataFrame([{"id": "a"} | contact]).write_csv(folder / "contacts.csv")
+        pl.DataFrame([{"id": "l", "contact_id": "a"} | lead]).write_csv(folder / "leads.csv")
+        mapping = parse_mapping({"exported_at": f"2025-03-0{row['day']}"})
+        at = NOW + timedelta(hours=hour)
+        ingest(files, mapping, crm=crm, imported_at=at, source=source)
+    contacts, leads = table_of(ContactRow), table_of(LeadRow)
+    kept = (
+        select(*(contacts.c[n] for n in ("name", "phone", "created_at", "churned_at"))).where(
+            contacts.c.source == source
+        ),
+        select(*(leads.c[n] for n in ("outcome", "closed_at"))).where(leads.c.source == source),
+    )
+    with crm.database.read() as connection:
+        return [tuple(row) for statement in kept for row in connection.execute(statement)]
 
 
 @FEW

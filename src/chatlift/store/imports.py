@@ -21,6 +21,7 @@ from chatlift.store.bulk import insert_new, read_columns, table_of
 from chatlift.store.crm import WRITERS, Crm
 from chatlift.store.database import Database
 from chatlift.store.outcomes import REJECTIONS, ROW_NUMBER, TableCounts, WriteCounts
+from chatlift.store.settling import settle
 from chatlift.store.tables import ImportBatchRow, RejectionRow
 from chatlift.store.writing import Scope
 
@@ -194,12 +195,17 @@ def write_piece(
     *,
     source: str,
     imported_at: datetime | None,
+    told_at: datetime,
     also: Callable[[Connection, WriteCounts], None],
 ) -> WriteCounts:
     """Write some records and whatever belongs to them, all or nothing; as `Crm.write`.
 
+    Contacts and conversations begin with the earliest instant that was told of them.
+
     Parameters
     ----------
+    told_at
+        Date of the file that tells; where files disagree, the newest counts.
     also
         Called in the same transaction, with what became of the records.
     """
@@ -211,6 +217,7 @@ def write_piece(
             account_id=crm.account_id,
             source=source,
             imported_at=imported_at,
+            told_at=told_at,
         )
         for table, writer in WRITERS.items():
             rows: pl.DataFrame = getattr(records, table)
@@ -222,6 +229,7 @@ def write_piece(
             counts[table] = written + TableCounts(rejected=forgotten.height)
             rejections += [rejected, forgotten]
         told = WriteCounts(**counts, rejections=pl.concat(rejections))
+        settle(scope, Records(contacts=records.contacts, conversations=records.conversations))
         also(connection, told)
     return told
 

@@ -59,8 +59,7 @@ class ContactRow(Base):
     churned_at: Mapped[datetime | None]
     name_told_at: Mapped[datetime | None]
     phone_told_at: Mapped[datetime | None]
-    churned_told_at: Mapped[datetime | None]
-    """Dates of the files that the value comes from: the newest file's word counts, whatever
+    """Dates of the files that name and phone come from: the newest file's word counts, whatever
     the order of the imports."""
 
 

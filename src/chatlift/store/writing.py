@@ -1,8 +1,10 @@
 """How records of one source become rows: merged with what is there, never twice.
 
 Writing the same records again changes nothing. What a record says first stays, with these
-exceptions: empty fields of a contact are filled, and a lead takes another outcome if that
-became known later than the one it has. Messages and facts are only ever added.
+exceptions, which make the order of imports indifferent: empty fields of a contact are filled, and
+of two files' words the newer file's counts; of two cancellations the earlier; of two outcomes of a
+lead the one that came later. Between words of one date their content decides. Messages and facts
+are only ever added.
 """
 
 from __future__ import annotations
@@ -47,6 +49,8 @@ class Scope:
     imported_at: datetime | None = None
     """Facts dated so are known by this import only: one that repeats the newest value is
     no news."""
+    told_at: datetime | None = None
+    """Date of the file that tells; None: there is none, and words only fill what is empty."""
 
 
 Written = tuple[TableCounts, pl.DataFrame]
@@ -54,19 +58,73 @@ Written = tuple[TableCounts, pl.DataFrame]
 
 
 def write_contacts(scope: Scope, chunk: pl.DataFrame) -> Written:
-    """Add new contacts and fill empty fields of known ones."""
+    """Add new contacts, fill empty fields of known ones and let newer files' words count."""
     good, rejected = split(chunk, "contacts", required(["external_id", "created_at"]))
-    filled = ["name", "phone", "churned_at"]
-    first = [pl.col("created_at").first(), *(pl.col(n).drop_nulls().first() for n in filled)]
-    merged = good.group_by("external_id", maintain_order=True).agg(first)
-    known = _known(scope, ContactRow, "contact_id", merged["external_id"], filled)
+    merged = _one_telling(scope, good)
+    columns = [*WORDS_OF_CONTACT, *TOLD_AT.values(), "churned_at"]
+    known = _known(scope, ContactRow, "contact_id", merged["external_id"], columns)
     met = merged.join(known, on="external_id", how="left", suffix="_known")
     inserted = _insert(scope, ContactRow, met.filter(pl.col("contact_id").is_null()), merged)
-    is_news = [pl.col(f"{n}_known").is_null() & pl.col(n).is_not_null() for n in filled]
-    changed = met.filter(pl.col("contact_id").is_not_null() & pl.any_horizontal(is_news))
-    kept = [pl.coalesce(f"{n}_known", n).alias(n) for n in filled]
-    update_rows(scope.connection, table_of(ContactRow), changed.select("contact_id", *kept))
-    return _counts(good, rejected, inserted, changed.height), rejected
+    judged = met.filter(pl.col("contact_id").is_not_null()).with_columns(
+        **{f"{name}_wins": _word_wins(name) for name in WORDS_OF_CONTACT},
+        churned_at_wins=_new("churned_at", pl.col("churned_at") < pl.col("churned_at_known")),
+    )
+    won = [*WORDS_OF_CONTACT, "churned_at"]
+    is_changed = pl.any_horizontal(f"{name}_wins" for name in won)
+    is_retold = pl.any_horizontal(_is_retold(name) for name in WORDS_OF_CONTACT)
+    kept = [pl.when(f"{n}_wins").then(n).otherwise(f"{n}_known").alias(n) for n in won]
+    dates = [pl.max_horizontal(at, f"{at}_known").alias(at) for at in TOLD_AT.values()]
+    update_rows(
+        scope.connection,
+        table_of(ContactRow),
+        judged.filter(is_changed | is_retold).select("contact_id", *kept, *dates),
+    )
+    return _counts(good, rejected, inserted, judged.filter(is_changed).height), rejected
+
+
+WORDS_OF_CONTACT = ("name", "phone")
+TOLD_AT = {name: f"{name}_told_at" for name in WORDS_OF_CONTACT}
+
+
+def _one_telling(scope: Scope, contacts: pl.DataFrame) -> pl.DataFrame:
+    """Return one row per contact: what the rows of one file say of it together."""
+    words = [pl.col(name).drop_nulls() for name in WORDS_OF_CONTACT]
+    told_at = pl.lit(scope.told_at, pl.Datetime("us", "UTC"))
+    return (
+        contacts.group_by("external_id", maintain_order=True)
+        .agg(
+            pl.col("created_at").first() if scope.told_at is None else pl.col("created_at").min(),
+            pl.col("churned_at").min(),
+            *(word.first() if scope.told_at is None else word.max() for word in words),
+        )
+        .with_columns(
+            pl.when(pl.col(name).is_not_null()).then(told_at).alias(at)
+            for name, at in TOLD_AT.items()
+        )
+    )
+
+
+def _new(name: str, is_better: pl.Expr) -> pl.Expr:
+    """Tell whether a value takes the place of the one there is, if any."""
+    is_better = pl.col(f"{name}_known").is_null() | is_better.fill_null(value=False)
+    return pl.col(name).is_not_null() & is_better
+
+
+def _word_wins(name: str) -> pl.Expr:
+    told, known = pl.col(TOLD_AT[name]), pl.col(f"{TOLD_AT[name]}_known")
+    is_newer = told.is_not_null() & (known.is_null() | (told > known))
+    is_greater = (told == known) & (pl.col(name) > pl.col(f"{name}_known"))
+    is_other = pl.col(name) != pl.col(f"{name}_known")
+    return _new(name, is_other & (is_newer | is_greater.fill_null(value=False)))
+
+
+def _is_retold(name: str) -> pl.Expr:
+    """Tell whether a newer file says the same again, so that words of between do not count."""
+    told, known = pl.col(TOLD_AT[name]), pl.col(f"{TOLD_AT[name]}_known")
+    is_same = pl.col(name) == pl.col(f"{name}_known")
+    return (is_same & told.is_not_null() & (known.is_null() | (told > known))).fill_null(
+        value=False
+    )
 
 
 def write_conversations(scope: Scope, chunk: pl.DataFrame) -> Written:
@@ -85,19 +143,23 @@ def write_leads(scope: Scope, chunk: pl.DataFrame) -> Written:
     needed = required(["external_id", "contact_external_id", "created_at", "outcome"])
     checks = [*needed, one_of("outcome", list(LeadOutcome)), CONTACT_IS_KNOWN, OUTCOME_IS_DATED]
     good, rejected = split(met, "leads", checks)
-    merged = _newest_outcomes(good)
+    told = good.with_columns(outcome_told_at=_outcome_told_at(scope))
+    merged = _newest_outcomes(told) if scope.told_at is None else _best_outcomes(told)
     known = _known(
         scope, LeadRow, "lead_id", merged["external_id"], ["outcome", "closed_at", *KNOWN_AT]
     )
     both = merged.join(known, on="external_id", how="left", suffix="_known")
     columns = merged.drop("contact_external_id", "row_number")
     inserted = _insert(scope, LeadRow, both.filter(pl.col("lead_id").is_null()), columns)
-    changed = both.filter(pl.col("lead_id").is_not_null() & _outcome_is_news())
+    is_news = _outcome_is_news() if scope.told_at is None else _outcome_is_better()
+    changed = both.filter(pl.col("lead_id").is_not_null() & is_news)
     update_rows(
         scope.connection,
         table_of(LeadRow),
         changed.select("lead_id", "outcome", "closed_at", *KNOWN_AT),
     )
+    retold = both.filter(pl.col("lead_id").is_not_null() & _outcome_is_retold() & ~is_news)
+    update_rows(scope.connection, table_of(LeadRow), retold.select("lead_id", "outcome_told_at"))
     return _counts(good, rejected, inserted, changed.height), rejected
 
 
@@ -132,7 +194,7 @@ def write_facts(scope: Scope, chunk: pl.DataFrame) -> Written:
     return _counts(good, rejected, inserted), rejected
 
 
-KNOWN_AT = ("outcome_known_at",)
+KNOWN_AT = ("outcome_known_at", "outcome_told_at")
 
 CONTACT_IS_KNOWN = Check(
     column="contact_external_id",
@@ -221,6 +283,48 @@ def _newest_outcomes(leads: pl.DataFrame) -> pl.DataFrame:
     return newest.sort("row_number")
 
 
+def _outcome_told_at(scope: Scope) -> pl.Expr:
+    """Return when each outcome came to be, as far as told; null while open."""
+    file_date = pl.lit(scope.told_at, pl.Datetime("us", "UTC"))
+    told = pl.coalesce("closed_at", file_date, "outcome_known_at")
+    return pl.when(pl.col("outcome") != LeadOutcome.OPEN).then(told)
+
+
+OUTCOME_ORDER = ("is_closed", "is_dated", "outcome_told_at", "outcome")
+"""Of two words on a lead's outcome the greater counts: a closed one, then one with its closing
+date, then the later one, then the one whose name comes later."""
+
+
+def _outcome_rank(suffix: str = "") -> list[pl.Expr]:
+    """Return what `OUTCOME_ORDER` compares, never null."""
+    told_at = pl.coalesce(f"outcome_told_at{suffix}", f"outcome_known_at{suffix}")
+    return [
+        (pl.col(f"outcome{suffix}") != LeadOutcome.OPEN).fill_null(value=False),
+        pl.col(f"closed_at{suffix}").is_not_null(),
+        told_at.to_physical().fill_null(0),
+        pl.col(f"outcome{suffix}"),
+    ]
+
+
+def _best_outcomes(leads: pl.DataFrame) -> pl.DataFrame:
+    """Return one row per lead: the greatest word of one file on its outcome."""
+    ranks = dict(zip((f"rank_{name}" for name in OUTCOME_ORDER), _outcome_rank(), strict=True))
+    ordered = leads.with_columns(**ranks).sort([*ranks], maintain_order=True)
+    best = ordered.unique("external_id", keep="last", maintain_order=True)
+    return best.drop([*ranks]).sort("row_number")
+
+
+def _outcome_is_better() -> pl.Expr:
+    """Tell whether a word on a lead's outcome is greater than the one there is, and says else."""
+    is_greater = pl.lit(value=False)
+    for new, known in reversed([*zip(_outcome_rank(), _outcome_rank("_known"), strict=True)]):
+        is_greater = (new > known) | ((new == known) & is_greater)
+    is_other = (pl.col("outcome") != pl.col("outcome_known")) | (
+        pl.col("closed_at").ne_missing(pl.col("closed_at_known"))
+    )
+    return (is_greater & is_other).fill_null(value=False)
+
+
 def _outcome_is_news() -> pl.Expr:
     is_other = pl.col("outcome") != pl.col("outcome_known")
     had_none = pl.col("outcome_known_at_known").is_null()
@@ -228,6 +332,14 @@ def _outcome_is_news() -> pl.Expr:
     tells_close = pl.col("closed_at").is_not_null() & pl.col("closed_at_known").is_null()
     turned = is_other & pl.col("outcome_known_at").is_not_null() & (had_none | is_later)
     return (turned | (~is_other & tells_close)).fill_null(value=False)
+
+
+def _outcome_is_retold() -> pl.Expr:
+    """Tell whether the outcome is said again at a later date, so that ones between do not count."""
+    is_same = pl.col("outcome") == pl.col("outcome_known")
+    is_alike = pl.col("closed_at").eq_missing(pl.col("closed_at_known"))
+    before = pl.coalesce("outcome_told_at_known", "outcome_known_at_known")
+    return (is_same & is_alike & (pl.col("outcome_told_at") > before)).fill_null(value=False)
 
 
 def _with_digest(facts: pl.DataFrame) -> pl.DataFrame:

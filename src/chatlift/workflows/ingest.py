@@ -26,6 +26,7 @@ from chatlift.store.imports import (
     open_batch,
     write_piece,
 )
+from chatlift.store.linking import link
 from chatlift.store.outcomes import ROW_NUMBER, TableCounts, WriteCounts
 from chatlift.store.tombstones import FORGOTTEN, NAMED_BY, OWN_ID
 from chatlift.vocabulary import SIMULATED, Progress, ReportProgress, no_progress
@@ -193,13 +194,14 @@ class _Import:
                 self._tell(plan.table)
 
     def finish(self, finished_at: datetime) -> IngestReport:
-        """Keep what was observed and what became of all rows."""
+        """Keep what was observed and what became of all rows; link people of several sources."""
         self.crm.link()
         first, last = self._span()
         if first is not None and last is not None:
             self.crm.write_observation(
                 self.batch.source, observed_from=first, observed_through=last
             )
+        link(self.crm.database, self.crm.account_id)
         tables = {name: self._table_report(plan) for name, plan in self.plans.items()}
         summary: dict[str, Any] = {name: asdict(table) for name, table in tables.items()}
         summary["headers"] = {name: plan.file.headers for name, plan in self.plans.items()}
@@ -233,6 +235,7 @@ class _Import:
             self._records(part),
             source=self.batch.source,
             imported_at=None if is_facts else self.batch.imported_at,
+            told_at=self.exported_at or self.batch.imported_at,
             also=also,
         )
 
