@@ -13,7 +13,8 @@ from chatlift.cli import options
 from chatlift.cli.json_text import json_text
 from chatlift.cli.lazy import new_app
 from chatlift.cli.surroundings import desk, workspace
-from chatlift.store.forgetting import KnownContact, Receipt
+from chatlift.store.forgetting import Receipt
+from chatlift.store.known_contacts import KnownContact
 from chatlift.workflows.forget import (
     ForgetReport,
     contacts_to_forget,

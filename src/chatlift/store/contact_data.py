@@ -9,7 +9,8 @@ from sqlalchemy import ColumnElement, Connection, Table, select
 
 from chatlift.store.bulk import among, table_of
 from chatlift.store.crm import Crm
-from chatlift.store.forgetting import KnownContact, identity_of, rejected_about
+from chatlift.store.forgetting import rejected_about
+from chatlift.store.known_contacts import KnownContact, identity_of
 from chatlift.store.registry_tables import EvaluationPredictionRow, PredictionRow, VersionRow
 from chatlift.store.tables import ContactRow, ConversationRow, FactRow, LeadRow, MessageRow
 from chatlift.vocabulary import FactSubject

@@ -7,7 +7,7 @@ from collections import Counter
 from sqlalchemy import func, select
 
 from chatlift.store.crm import Crm
-from chatlift.store.forgetting import all_contacts
+from chatlift.store.known_contacts import all_contacts
 from chatlift.store.tables import ImportBatchRow, RejectionRow
 from chatlift.store.tombstones import phone_key
 

@@ -9,7 +9,7 @@ from typing import Any
 from chatlift.errors import NotFound
 from chatlift.registry.workspace import Workspace
 from chatlift.store.contact_data import contact_data
-from chatlift.store.forgetting import find_contacts, same_person
+from chatlift.store.known_contacts import find_contacts, same_person
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,20 +20,17 @@ from chatlift.simulate.truth_files import drop_from_truth
 from chatlift.store.crm import Crm
 from chatlift.store.forgetting import (
     Forgetting,
-    KnownContact,
     Receipt,
     came_back,
     compact,
     complete,
-    find_contacts,
-    identity_of,
     open_receipt,
     put_back,
-    same_person,
     tombstones_of,
     was_forgotten,
 )
 from chatlift.store.identity import Identity
+from chatlift.store.known_contacts import KnownContact, find_contacts, identity_of, same_person
 from chatlift.vocabulary import Progress, ReportProgress, no_progress
 
 

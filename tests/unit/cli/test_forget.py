@@ -1,5 +1,6 @@
 from chatlift.cli.forget import question, report_lines
-from chatlift.store.forgetting import KnownContact, Receipt, TrainedVersion
+from chatlift.store.forgetting import Receipt, TrainedVersion
+from chatlift.store.known_contacts import KnownContact
 from chatlift.workflows.forget import ForgetReport
 
 ANA = KnownContact(contact_id=1, source="shop", external_id="c1", name="Ana", phone=None)

@@ -20,17 +20,9 @@ from chatlift.store.accounts import ensure_account
 from chatlift.store.base import Base
 from chatlift.store.crm import Crm
 from chatlift.store.database import Database
-from chatlift.store.forgetting import (
-    Forgetting,
-    compact,
-    complete,
-    find_contacts,
-    identity_of,
-    open_receipt,
-    same_person,
-    was_forgotten,
-)
+from chatlift.store.forgetting import Forgetting, compact, complete, open_receipt, was_forgotten
 from chatlift.store.imports import REJECTED, record_batch
+from chatlift.store.known_contacts import find_contacts, identity_of, same_person
 from chatlift.store.tombstones import tombstone_key
 from chatlift.vocabulary import SIMULATED
 
