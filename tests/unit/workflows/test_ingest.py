@@ -94,3 +94,38 @@ def test_real_records_do_not_join_generated_ones(crm: Crm, files: TableFiles) ->
 def test_an_import_without_files_is_refused(crm: Crm) -> None:
     with pytest.raises(InvalidInput, match="--contacts"):
         ingest(TableFiles(), SourceMapping(), crm=crm, imported_at=NOW)
+
+
+def test_refused_rows_about_forgotten_contacts_keep_nothing_of_them(
+    crm: Crm, files: TableFiles
+) -> None:
+    keyed = Crm(crm.database, crm.account_id, tombstone_key=b"k" * 32)
+    with keyed.database.write() as connection:
+        forgotten = [("contact", "c"), ("contact", "zz")]
+        keyed.tombstones(connection, "files").leave(forgotten, now=NOW)
+    report = ingest(files, SourceMapping(), crm=keyed, imported_at=NOW)
+    kept = rejected_rows(crm.database, crm.account_id, report.batch_id)
+    # One was refused for its date already, the other is a lead of somebody forgotten.
+    assert kept.select("line_number", "value", "reason", "cells").rows() == [
+        (4, None, "forgotten", None),
+        (3, None, "forgotten", None),
+    ]
+
+
+def test_an_import_of_which_nothing_could_be_used_says_so(crm: Crm, tmp_path: Path) -> None:
+    path = tmp_path / "contacts.csv"
+    path.write_text("id,created_at\na,soon\n", encoding="utf-8")
+    report = ingest(TableFiles(contacts=path), SourceMapping(), crm=crm, imported_at=NOW)
+    assert report.is_all_rejected
+    path.write_text("id,created_at\n", encoding="utf-8")
+    report = ingest(TableFiles(contacts=path), SourceMapping(), crm=crm, imported_at=NOW)
+    assert not report.is_all_rejected
+
+
+def test_people_of_two_sources_are_linked_by_their_phone(crm: Crm, tmp_path: Path) -> None:
+    path = tmp_path / "contacts.csv"
+    for source, phone in {"crm": "+1 555 010 0001", "shop": "0015550100001"}.items():
+        path.write_text(f"id,created_at,phone\na,2025-01-01,{phone}\n", encoding="utf-8")
+        files = TableFiles(contacts=path)
+        ingest(files, SourceMapping(), crm=crm, imported_at=NOW, source=source)
+    assert crm.read_history().contacts.height == 1
