@@ -45,7 +45,7 @@ check: $(READY) ## Hold format, lint, types, import direction and docs, without 
 	@$(BIN)/python scripts/feature_catalogue.py --check
 
 bench: $(READY) ## Measure again what docs/benchmarks.md tells; about an hour on two cores
-	@for name in features generate learning run_real_data shuffled_labels twenty_seeds gate; do \
+	@for name in features generate importing learning run_real_data shuffled_labels twenty_seeds gate; do \
 		echo; echo "benchmarks.$$name"; \
 		OMP_WAIT_POLICY=passive $(BIN)/python -m benchmarks.$$name || exit 1; done
 

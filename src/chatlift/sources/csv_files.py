@@ -33,6 +33,8 @@ from chatlift.sources.raw_tables import (
 
 LONGEST_CELL = 1_000_000
 """Characters. A longer cell is the work of a quote that nobody closed, or of an enemy."""
+MOST_READ = 2 * LONGEST_LINE
+"""More than any line that is not refused, so that none is read in two."""
 SAMPLE_CHARACTERS = 65_536
 END = "\0the file ends here\0"
 """A line put after the last; where it becomes part of a cell, that cell was never closed."""
@@ -106,7 +108,7 @@ class _Rows:
         self._encoding = dialect.encoding
         self._separator = dialect.separator
         # No Python code runs per line: that alone took as long as all the parsing.
-        lines = chain(iter(partial(text.readline, LONGEST_LINE), ""), [END])
+        lines = chain(iter(partial(text.readline, MOST_READ), ""), [END])
         self._reader = csv.reader(lines, delimiter=dialect.separator)
         self.header = self._header()
 
@@ -148,7 +150,7 @@ class _Rows:
     def _bad_line(self) -> int:
         """Return the line on which the row begins that is not read to its end, row by row."""
         self._text.seek(0)
-        lines = iter(partial(self._text.readline, LONGEST_LINE), "")
+        lines = iter(partial(self._text.readline, MOST_READ), "")
         reader = csv.reader(chain(lines, [END]), delimiter=self._separator)
         begins = 1
         with suppress(csv.Error):
@@ -167,7 +169,7 @@ def _refuse_endless_lines(path: Path) -> None:
             ends = max(block.count(b"\n"), block.count(b"\r"))
             number += ends
             without_end = 0 if ends else without_end + 1
-            if without_end * BLOCK_BYTES >= LONGEST_LINE // 2:
+            if without_end * BLOCK_BYTES >= LONGEST_LINE:
                 raise overlong_line(number, path.name)
 
 

@@ -18,7 +18,7 @@ from chatlift.errors import InvalidInput
 
 MOST_COLUMNS = 2_000
 LONGEST_LINE = 4_000_000
-"""Characters: no row of a table of people or messages is longer, but a bomb is."""
+"""Bytes or characters: no row of a table of people or messages is longer, but a bomb is."""
 PIECE_ROWS = 50_000
 TOO_MANY_CELLS = "the row has more cells than the header"
 
@@ -178,6 +178,6 @@ def _is_filled(cells: Cells) -> Cells:
 def overlong_line(number: int, file_name: str) -> InvalidInput:
     """Return the error of a file with a line that no table has."""
     return InvalidInput(
-        f"Line {number} of the file {file_name} is longer than {LONGEST_LINE:,} characters, so "
+        f"Line {number} of the file {file_name} is longer than {LONGEST_LINE // 1_000_000} MB, so "
         "this is no table of records. Check which file it is."
     )
