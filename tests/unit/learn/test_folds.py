@@ -33,6 +33,23 @@ def test_every_fold_holds_its_share_of_ones() -> None:
     assert [int(labels[fold == number].sum()) for number in range(5)] == [6] * 5
 
 
+def test_folds_of_contacts_of_all_sizes_have_nearly_the_same_share_of_ones() -> None:
+    random = np.random.default_rng(0)
+    groups = np.repeat(np.arange(120), random.integers(1, 25, 120))
+    labels = (random.random(len(groups)) < random.random(120)[groups]).astype(float)
+    for seed in range(5):
+        fold = grouped_folds(groups, labels, folds=5, seed=seed)
+        shares = [labels[fold == number].mean() for number in range(5)]
+        assert max(shares) - min(shares) < 0.01  # Dealt by chance, it was 0.1.
+
+
+def test_another_seed_makes_other_folds() -> None:
+    groups = np.arange(100)
+    labels = (groups < 30).astype(float)
+    first, second = (grouped_folds(groups, labels, folds=5, seed=seed) for seed in (1, 2))
+    assert np.mean(first == second) < 0.5
+
+
 def examples(days: list[float], horizon: float) -> pl.DataFrame:
     return pl.DataFrame(
         {
