@@ -68,6 +68,10 @@ OBSERVATIONS = pl.Schema(
 """One row per source: the span for which it is known to be complete. Time passes by
 `observed_through`, never by the clock."""
 
+CONTACT_OBSERVATIONS = pl.Schema({"contact_id": pl.Int64(), "observed_through": INSTANT})
+"""One row per contact that was observed up to another instant than its source, as chats are that
+were exported one by one; the others go by their source."""
+
 GAPS = pl.Schema({"source": pl.String(), "gap_from": INSTANT, "gap_through": INSTANT})
 """One row per span inside an observation in which the source was not listening."""
 
@@ -81,6 +85,7 @@ class History:
     leads: pl.DataFrame = field(default_factory=LEADS.to_frame)
     facts: pl.DataFrame = field(default_factory=FACTS.to_frame)
     observations: pl.DataFrame = field(default_factory=OBSERVATIONS.to_frame)
+    contact_observations: pl.DataFrame = field(default_factory=CONTACT_OBSERVATIONS.to_frame)
     gaps: pl.DataFrame = field(default_factory=GAPS.to_frame)
     time_zone: str = "UTC"
     """IANA name of the zone in which the business's hours and weekdays are read."""

@@ -52,6 +52,9 @@ class ParsedFeed:
     observed_from: datetime | None = None
     observed_through: datetime | None = None
     """The span that the feed covers; null where it holds no dated entry."""
+    is_of_its_contacts: bool = False
+    """Whether the span ends for the contacts in it only, as of a chat that was exported alone; else
+    it is the source's, which tells of all its contacts."""
 
 
 def with_phone(feed: ParsedFeed, phone: str) -> ParsedFeed:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, func, or_, select, update
 
 from chatlift.errors import Conflict
 from chatlift.history import History
@@ -257,6 +257,23 @@ class Crm:
                 connection.execute(table.insert().values(owner | span))
             else:
                 connection.execute(table.update().where(key).values(span))
+
+    def write_contact_observations(
+        self, source: str, external_ids: Sequence[str], *, observed_through: datetime
+    ) -> None:
+        """Record that these contacts of `source` are complete so far; an earlier end is no news."""
+        row = ContactRow
+        with self.database.write() as connection:
+            connection.execute(
+                update(row)
+                .where(
+                    row.account_id == self.account_id,
+                    row.source == source,
+                    among(connection, row.external_id.expression, external_ids),
+                    or_(row.observed_through.is_(None), row.observed_through < observed_through),
+                )
+                .values(observed_through=observed_through)
+            )
 
     def write_gap(self, source: str, *, gap_from: datetime, gap_through: datetime) -> None:
         """Record that `source` was not listening in this span; telling it again is no news."""

@@ -560,19 +560,32 @@ def _merged(read: History, people: Mapping[int, int], twins: Mapping[int, int]) 
         .otherwise(pl.col("subject_id"))
     )
     order = ["subject", "name", "subject_id", "known_at"]
+    people_told = _people(read, person)
     return replace(
         read,
-        contacts=_people(read, person),
+        contacts=people_told.select(read.contacts.columns),
+        contact_observations=_own_ends(people_told, read.contact_observations),
         messages=once.with_columns(person).sort("contact_id", "sent_at", "message_id"),
         leads=read.leads.with_columns(person),
         facts=read.facts.with_columns(subject_id=subject).sort(order, maintain_order=True),
     )
 
 
+def _own_ends(people: pl.DataFrame, own_ends: pl.DataFrame) -> pl.DataFrame:
+    """Return the ends of the contacts by whom their people go, as the people's own."""
+    renamed = own_ends.rename({"contact_id": "longest_contact_id"})
+    return people.join(renamed, on="longest_contact_id").select(own_ends.columns)
+
+
 def _people(read: History, person: pl.Expr) -> pl.DataFrame:
+    """Return one row per person, with the contact among theirs that is observed longest."""
     ends = read.observations.select("source", "observed_through")
-    members = read.contacts.join(ends, on="source", how="left", maintain_order="left")
-    longest = pl.col("observed_through").fill_null(pl.col("created_at").min()).arg_max()
+    own_ends = read.contact_observations.rename({"observed_through": "own"})
+    members = read.contacts.join(ends, on="source", how="left").join(
+        own_ends, on="contact_id", how="left"
+    )
+    end = pl.coalesce("own", "observed_through")
+    longest = end.fill_null(pl.col("created_at").min()).arg_max()
     return (
         members.with_columns(person=person)
         .sort("contact_id")
@@ -580,10 +593,10 @@ def _people(read: History, person: pl.Expr) -> pl.DataFrame:
         .agg(
             pl.col("external_id").first(),
             pl.col("source").get(longest),
+            pl.col("contact_id").get(longest).alias("longest_contact_id"),
             pl.col("created_at").min(),
             pl.col("churned_at").drop_nulls().min(),
         )
         .rename({"person": "contact_id"})
-        .select(read.contacts.columns)
         .sort("contact_id")
     )

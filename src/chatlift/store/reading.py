@@ -98,6 +98,9 @@ def _history(connection: Connection, pick: _Pick, with_text: bool, read: ReadCol
         leads=read(pick.leads(), history.LEADS).sort("lead_id"),
         facts=facts.sort(FACT_ORDER).drop("fact_id"),
         observations=read(pick.observations(), history.OBSERVATIONS).sort("source"),
+        contact_observations=read(pick.contact_observations(), history.CONTACT_OBSERVATIONS).sort(
+            "contact_id"
+        ),
         gaps=read(pick.gaps(), history.GAPS).sort("source", "gap_from"),
         time_zone=connection.scalar(pick.time_zone()) or "UTC",
     )
@@ -182,6 +185,11 @@ class _Pick:
             stored_number(row.observed_from.expression),
             stored_number(row.observed_through.expression),
         ).where(row.account_id == self.account_id)
+
+    def contact_observations(self) -> AnySelect:
+        row = ContactRow
+        columns = select(row.contact_id, stored_number(row.observed_through.expression))
+        return self._mine(columns.where(row.observed_through.is_not(None)), row)
 
     def gaps(self) -> AnySelect:
         row = ObservationGapRow

@@ -61,6 +61,9 @@ class ContactRow(Base):
     phone_told_at: Mapped[datetime | None]
     """Dates of the files that name and phone come from: the newest file's word counts, whatever
     the order of the imports."""
+    observed_through: Mapped[datetime | None]
+    """The last instant for which this contact's chat is known to be complete, where chats are
+    exported one by one; null: its source's."""
 
 
 class ConversationRow(Base):

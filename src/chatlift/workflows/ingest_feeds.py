@@ -137,6 +137,7 @@ class _Intake:
         self.line_counts: Counter[str] = Counter()
         self.rejected = [REJECTED.to_frame()]
         self.instants: list[datetime] = []
+        self.alone_observed: set[str] = set()
 
     @property
     def message_count(self) -> int:
@@ -177,12 +178,27 @@ class _Intake:
         self.rejected.append(_refused_by_parser(self._harmless(feed), shown_name))
         span = (feed.observed_from, feed.observed_through)
         self.instants.extend(at for at in span if at is not None and at <= self.imported_at)
+        if feed.is_of_its_contacts:
+            self._observe_alone(feed)
+
+    def _observe_alone(self, feed: ParsedFeed) -> None:
+        """Keep how far the feed's contacts are complete, also if the import is cut off later."""
+        contacts = feed.records.contacts["external_id"].to_list()
+        self.alone_observed.update(contacts)
+        if feed.observed_through is not None and feed.observed_through <= self.imported_at:
+            self.crm.write_contact_observations(
+                self.source, contacts, observed_through=feed.observed_through
+            )
 
     def close(self) -> FeedReport:
         """Keep the batch and what was observed, and return the report."""
         span = (min(self.instants), max(self.instants)) if self.instants else (None, None)
         if span[0] is not None and span[1] is not None:
             self.crm.write_observation(self.source, observed_from=span[0], observed_through=span[1])
+            # Feeds of one import were taken together, so none of them ends before the newest.
+            self.crm.write_contact_observations(
+                self.source, sorted(self.alone_observed), observed_through=span[1]
+            )
         summary = {name: asdict(counts) for name, counts in self.tables.items()}
         batch_id = record_batch(
             self.crm.database,

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,16 +25,18 @@ from tests.webhooks import (
 
 from chatlift.errors import Conflict
 from chatlift.history import History
+from chatlift.learn.specs.observing import with_observation
 from chatlift.records import Records
 from chatlift.registry.workspace import open_workspace
 from chatlift.settings import Settings
 from chatlift.sources.chatwoot import parse_chatwoot_bodies
-from chatlift.sources.feeds import ParsedFeed
+from chatlift.sources.feeds import ParsedFeed, with_phone
 from chatlift.sources.mapping import parse_mapping
 from chatlift.sources.payloads import Body
 from chatlift.sources.tables import TableFiles
 from chatlift.sources.whatsapp_cloud import parse_cloud_bodies
 from chatlift.sources.whatsapp_export.alignment import aligned
+from chatlift.sources.whatsapp_export.day_order import DayOrder
 from chatlift.sources.whatsapp_export.export import read_export
 from chatlift.store.accounts import ensure_account
 from chatlift.store.crm import Crm
@@ -360,6 +362,58 @@ def test_a_later_export_adds_only_what_is_new(crm: Crm, tmp_path: Path) -> None:
     assert counts(EXPORTED_OK[:3]) == (3, 0)
     assert counts(EXPORTED_OK[1:]) == (1, 2)
     assert counts(EXPORTED_OK) == (0, 4)
+
+
+def chat(path: Path, name: str, last_day: int) -> ParsedFeed:
+    """A chat with one line on 1 March 2024 and one on a later day of that month."""
+    text = f"1/3/2024, 10:00 - {name}: hi\n{last_day}/3/2024, 10:00 - Shop: bye\n"
+    (path / f"{name}.txt").write_text(text, encoding="utf-8")
+    return read_export(
+        path / f"{name}.txt", me="Shop", time_zone="UTC", day_order=DayOrder.DAY_FIRST
+    )
+
+
+def ends(crm: Crm) -> list[datetime]:
+    """Up to when each contact is observed, in the order of writing."""
+    read = crm.read_history()
+    return with_observation(read.contacts.select("contact_id"), read)["observed_through"].to_list()
+
+
+def test_a_chat_is_observed_as_far_as_the_import_that_brought_it(crm: Crm, tmp_path: Path) -> None:
+    early, late, other = (chat(tmp_path, *told) for told in (("A", 5), ("B", 9), ("C", 20)))
+    ingested(crm, [early, late], "whatsapp_export")
+    assert ends(crm) == [late.observed_through, late.observed_through]
+    ingested(crm, [other], "whatsapp_export")
+    assert ends(crm) == [late.observed_through, late.observed_through, other.observed_through]
+    ingested(crm, [early], "whatsapp_export")
+    assert ends(crm)[0] == late.observed_through
+
+
+def test_a_chat_of_an_import_that_was_cut_off_is_observed_up_to_its_own_end(
+    crm: Crm, tmp_path: Path
+) -> None:
+    ingested(crm, [chat(tmp_path, "A", 20)], "whatsapp_export")
+
+    def cut_off() -> Iterator[ParsedFeed]:
+        yield chat(tmp_path, "B", 5)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ingest_feeds(cut_off(), crm=crm, imported_at=NOW, source="whatsapp_export", align=aligned)
+    assert [end.day for end in ends(crm)] == [20, 5]
+
+
+def test_a_person_of_a_chat_and_of_webhooks_is_observed_as_far_as_the_longer(
+    crm: Crm, tmp_path: Path
+) -> None:
+    by_phone = with_phone(chat(tmp_path, "Anna", 5), f"+{ANNA}")
+    ingested(crm, [by_phone], "whatsapp_export")
+    ingested(crm, [chat(tmp_path, "B", 9)], "whatsapp_export")
+    ingested(crm, cloud_feeds([inbound("a", T)]))
+    assert [end.day for end in ends(crm)] == [5, 9]
+    later = by_phone.observed_through.timestamp() + 86_400
+    ingested(crm, cloud_feeds([inbound("b", int(later))]))
+    assert [end.day for end in ends(crm)] == [6, 9]
 
 
 def test_a_person_of_a_table_is_the_one_who_writes(crm: Crm, tmp_path: Path) -> None:

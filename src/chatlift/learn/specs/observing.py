@@ -1,7 +1,8 @@
 """Which part of each contact's time has been seen: maturity by observation, not by the clock.
 
-A label counts only once its whole horizon lies inside what the contact's source observed and
-touches no gap. Frames here have one row per example and a `contact_id`.
+A label counts only once its whole horizon lies inside what the contact's source observed, or where
+that is known apart, what was observed of the contact, and touches no gap. Frames here have one row
+per example and a `contact_id`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,11 @@ def with_observation(rows: pl.DataFrame, history: History) -> pl.DataFrame:
     seen = history.contacts.select("contact_id", "source").join(
         history.observations, on="source", how="left"
     )
-    return rows.join(seen, on="contact_id", how="left", maintain_order="left")
+    own = history.contact_observations.select("contact_id", own="observed_through")
+    ended = seen.join(own, on="contact_id", how="left").with_columns(
+        observed_through=pl.coalesce("own", "observed_through")
+    )
+    return rows.join(ended.drop("own"), on="contact_id", how="left", maintain_order="left")
 
 
 def is_observed(rows: pl.DataFrame, history: History, *, start: str, end: str) -> pl.Series:
@@ -52,7 +57,7 @@ def is_observed(rows: pl.DataFrame, history: History, *, start: str, end: str) -
 
 
 def ends_of_contacts(history: History, as_of: datetime) -> pl.DataFrame:
-    """Return until when each contact can be spoken of: `as_of`, or its source's end before it.
+    """Return until when each contact can be spoken of: `as_of`, or its observed end before.
 
     Returns
     -------

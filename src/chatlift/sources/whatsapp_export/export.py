@@ -120,6 +120,7 @@ def _feed(
         line_counts=read.line_counts,
         observed_from=min(dated, default=None),
         observed_through=through,
+        is_of_its_contacts=True,
     )
 
 

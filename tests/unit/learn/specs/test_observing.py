@@ -52,6 +52,15 @@ def test_a_span_is_seen_exactly_if_it_ended_in_time_and_no_gap_overlaps(
     assert seen(told, start, end) == (end <= through and not overlaps)
 
 
+def test_a_contact_that_was_observed_alone_goes_by_its_own_end() -> None:
+    told = history(contacts=[(1, 0), (2, 0)], through=100)
+    own = pl.DataFrame([[2, at(30)]], schema=crm.CONTACT_OBSERVATIONS, orient="row")
+    told = replace(told, contact_observations=own)
+    assert seen(told, 10, 100)
+    assert seen(told, 10, 30, contact=2)
+    assert not seen(told, 10, 30.001, contact=2)
+
+
 def test_a_contact_of_an_unobserved_source_has_seen_nothing() -> None:
     told = history(contacts=[(1, 0)], through=100)
     strangers = told.contacts.with_columns(source=pl.lit("elsewhere"))
