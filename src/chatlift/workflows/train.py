@@ -35,10 +35,11 @@ from chatlift.learn.specs.churn import settled
 from chatlift.learn.specs.directory import SPECS
 from chatlift.learn.suite import Finding
 from chatlift.learn.training import Task, Trained, mature_entities, train_model, trained_on
+from chatlift.registry.artifacts import DamagedArtifact
 from chatlift.registry.failures import failure_of
-from chatlift.registry.runs import Run
+from chatlift.registry.runs import Run, RunLost
 from chatlift.registry.serving import history_of, spans_of
-from chatlift.registry.versions import Version
+from chatlift.registry.versions import NoChampion, Version
 from chatlift.registry.workspace import Workspace
 from chatlift.simulate.truth_files import load_truth, truth_by_entity
 from chatlift.vocabulary import (
@@ -56,6 +57,8 @@ WATCH_SECONDS = 1.0
 """How often a run under way looks whether somebody asked it to stop."""
 RENEW_EVERY = 5
 """After so many looks its lease is renewed."""
+HIGHEST_SEED = 1_000_000_000
+"""Folds and repeats add to a seed; the libraries take whole numbers below 2 ** 31."""
 RECORDED_LIBRARIES = ("chatlift", "numpy", "polars", "scikit-learn", "xgboost-cpu")
 """Whose versions a manifest keeps."""
 
@@ -84,6 +87,8 @@ class TrainRequest:
             raise InvalidInput(f"--test-size is {self.test_size:g}; it takes 0.05 to 0.5.")
         if not 2 <= self.cv_folds <= 10:
             raise InvalidInput(f"--cv-folds is {self.cv_folds}; it takes 2 to 10.")
+        if not 0 <= self.seed <= HIGHEST_SEED:
+            raise InvalidInput(f"--seed is {self.seed}; it takes 0 to {HIGHEST_SEED}.")
 
     def to_json(self) -> dict[str, Any]:
         """Return the request as the run's row keeps it."""
@@ -184,6 +189,7 @@ def train(
         workspace.versions.sweep_orphans()
         with running.kept_alive():
             outcomes = running.all_models()
+        ended = running.end(*_ending(outcomes))
     except (Cancelled, KeyboardInterrupt) as stopped:
         running.cancel()
         raise Cancelled(running.cancelled()) from stopped
@@ -192,7 +198,6 @@ def train(
             raise Cancelled(running.cancelled()) from error
         running.end(RunStatus.FAILED, "Training failed.", failure_of(error))
         raise
-    ended = running.end(*_ending(outcomes))
     seconds = (clock() - started).total_seconds()
     return TrainReport(run=ended, outcomes=tuple(outcomes), seconds=seconds)
 
@@ -236,7 +241,7 @@ class _Running:
         self.published: list[str] = []
         self.is_cancelled = False
         """Whether the run has ended as cancelled; its row then takes nothing more."""
-        self._ending = threading.Lock()
+        self._cancelling = threading.Lock()
 
     def end(self, status: RunStatus, message: str, error: Mapping[str, Any] | None = None) -> Run:
         """End the run in a final state."""
@@ -250,24 +255,29 @@ class _Running:
         )
 
     def cancel(self) -> None:
-        """End the run as cancelled, at once and once: also while a long fit still goes on."""
-        with self._ending:
+        """End the run as cancelled, at once and once: also while a long fit still goes on.
+
+        A run that has ended meanwhile, as by `runs stop`, stays as it ended.
+        """
+        with self._cancelling:
             if not self.is_cancelled:
-                self.end(RunStatus.CANCELLED, self.cancelled())
+                with suppress(RunLost):
+                    self.end(RunStatus.CANCELLED, self.cancelled())
                 self.is_cancelled = True
 
     def has_been_cancelled(self) -> bool:
-        """Tell whether it is over; waits for a cancellation that is just being written."""
-        with self._ending:
-            return self.is_cancelled
+        """Tell whether it is over, also by another's hand; waits for one just being written."""
+        with self._cancelling:
+            found = self.workspace.runs.get(self.run.run_id)
+            return self.is_cancelled or found.status is RunStatus.CANCELLED
 
     def cancelled(self) -> str:
         """Say what a cancelled run leaves behind."""
         if not self.published:
             return "Training was cancelled. Nothing was published; the champion is untouched."
         return (
-            f"Training was cancelled. {', '.join(self.published)} had been finished before and "
-            "stands; nothing else was published."
+            f"Training was cancelled. Finished before and kept: {', '.join(self.published)}. "
+            "Nothing else was published."
         )
 
     @contextmanager
@@ -283,8 +293,9 @@ class _Running:
             looks = 0
             while not is_over.wait(WATCH_SECONDS) and not self.is_cancelled:
                 looks += 1
-                # A lost run is seen by the next report of progress.
-                with suppress(ChatliftError):
+                # A lost run is seen by the next report of progress, and a look that fails for
+                # any reason, such as a dropped connection, must not be the last one.
+                with suppress(Exception):
                     self._look(renews=looks % RENEW_EVERY == 0)
 
         heart = threading.Thread(target=watch, name="lease", daemon=True)
@@ -363,7 +374,7 @@ class _Running:
     def _one(
         self, model: ModelName, history: History, conversations: int, report: ReportProgress
     ) -> ModelOutcome:
-        champion = self.workspace.versions.champion(model)
+        champion = self._champion(model)
         task = self._task(model, history, conversations, champion)
         trained = train_model(history, task, fit_with=self.fit_with, report=report)
         if isinstance(trained, ReadinessReport):
@@ -389,13 +400,19 @@ class _Running:
             rounds=trained.model.rounds,
         )
 
+    def _champion(self, model: ModelName) -> Version | None:
+        """Return who serves; where its files are damaged, the version before takes over first."""
+        with suppress(DamagedArtifact, NoChampion):
+            return self.workspace.versions.load_serving(model, now=self.clock()).version
+        return self.workspace.versions.champion(model)
+
     def _task(
         self, model: ModelName, history: History, conversations: int, champion: Version | None
     ) -> Task:
         spec = SPECS[model]
         choices = Choices.of(spec, self.workspace.account.settings)
-        if model is ModelName.CHURN:
-            choices = replace(choices, spans=settled(choices.spans, history))
+        spans = _in_force(model, choices.spans, history)
+        choices = replace(choices, spans=spans)
         return Task(
             spec=spec,
             choices=choices,
@@ -409,22 +426,26 @@ class _Running:
             parameters=self.request.parameters.get(model, {}),
             key=self.workspace.text_key,
             conversations=conversations,
-            champion=self._to_beat(champion, choices.spans),
+            champion=self._to_beat(champion, spans, history),
             accepted_columns=self.request.accepted_columns,
             left_out_columns=self.request.left_out_columns,
             require_targets=self.request.require_targets or choices.require_targets,
         )
 
-    def _to_beat(self, version: Version | None, spans: Spans) -> Champion | None:
+    def _to_beat(self, version: Version | None, spans: Spans, history: History) -> Champion | None:
         """Return the champion for comparison.
 
-        None where none serves, its files are damaged, or it uses a feature that is not there.
+        None where none serves, its files are damaged or make no model here, or it uses a feature
+        that is not there. Files that cannot be read just now are no reason to do without.
         """
         if version is None:
             return None
         model = version.model
         try:
             artifact = self.workspace.versions.load(version)
+        except DamagedArtifact:
+            return None
+        try:
             fitted = from_files(artifact.files, SPECS[model].main_file)
         except Unavailable:
             return None
@@ -441,7 +462,7 @@ class _Running:
         return Champion(
             number=version.number,
             model=fitted,
-            has_same_spans=spans_of(artifact) == spans,
+            has_same_spans=_in_force(model, spans_of(artifact), history) == spans,
             trained_on=trained_on(self.workspace.versions.evaluation_predictions(version)),
             looks_before=len(later),
             entities_at_last_look=int(last.evaluation["entities"]),
@@ -494,6 +515,11 @@ class _Running:
             version_number=outcome.version.number if outcome.version else None,
             now=self.clock(),
         )
+
+
+def _in_force(model: ModelName, spans: Spans, history: History) -> Spans:
+    """Return the spans as they act on this history: with churn's rule settled."""
+    return settled(spans, history) if model is ModelName.CHURN else spans
 
 
 def _was_a_look(version: Version) -> bool:

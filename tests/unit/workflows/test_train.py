@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from threading import Event
 from time import sleep
@@ -21,6 +22,7 @@ from chatlift.learn.fitting import FittedModel, Recipe, fit
 from chatlift.learn.snapshots import Snapshot
 from chatlift.learn.specs.base import Spans
 from chatlift.learn.specs.churn import rule_of
+from chatlift.learn.specs.directory import SPECS
 from chatlift.registry.serving import history_of, scorer_of
 from chatlift.registry.workspace import Workspace
 from chatlift.vocabulary import ChurnRule, ModelName, Progress, RunStatus, Verdict
@@ -128,6 +130,81 @@ def test_a_cancellation_ends_the_run_while_a_long_fit_still_goes_on(
     assert_at_rest(untrained)
 
 
+def test_a_request_to_stop_in_the_very_last_step_still_ends_the_run(untrained: Workspace) -> None:
+    """The model has its verdict, and the run has only its end to write."""
+    tick = clock_at(CLOCK_DAY)
+    asked: list[bool] = []
+
+    def clock() -> datetime:
+        run = untrained.runs.latest()
+        if run is not None and run.verdicts and not asked:
+            asked.append(True)
+            raise KeyboardInterrupt
+        return tick()
+
+    with pytest.raises(Cancelled, match="Finished before and kept: lead_scoring v1"):
+        train(untrained, quick(LEADS), clock=clock)
+    run = untrained.runs.latest()
+    assert run is not None
+    assert (asked, run.status) == ([True], RunStatus.CANCELLED)
+    assert_at_rest(untrained)
+
+
+def test_a_run_that_another_ended_stops_as_cancelled(untrained: Workspace) -> None:
+    """As after `runs stop`, which waited in vain for a process that was held up."""
+
+    def held_up(snapshot: Snapshot, recipe: Recipe) -> FittedModel:
+        run = untrained.runs.latest()
+        assert run is not None
+        untrained.runs.end_unanswered(run.run_id, now=clock_at(CLOCK_DAY)())
+        return fit(snapshot, recipe)
+
+    with pytest.raises(Cancelled, match="champion is untouched"):
+        train(untrained, quick(LEADS), clock=clock_at(CLOCK_DAY), fit_with=held_up)
+    assert untrained.versions.list() == ()
+    assert_at_rest(untrained)
+
+
+def test_one_look_that_fails_is_not_the_last(untrained: Workspace) -> None:
+    looks: list[bool] = []
+
+    def is_asked_to_stop() -> bool:
+        looks.append(True)
+        if len(looks) == 1:
+            raise ConnectionError
+        return True
+
+    def endless(snapshot: Snapshot, recipe: Recipe) -> FittedModel:
+        run = untrained.runs.latest()
+        assert run is not None
+        while not untrained.runs.get(run.run_id).is_final:
+            sleep(0.05)
+        return fit(snapshot, recipe)
+
+    with pytest.raises(Cancelled):
+        train(
+            untrained,
+            quick(LEADS),
+            clock=clock_at(CLOCK_DAY),
+            fit_with=endless,
+            is_asked_to_stop=is_asked_to_stop,
+        )
+    assert len(looks) == 2
+    assert_at_rest(untrained)
+
+
+def test_a_damaged_champion_gives_way_before_the_comparison(trained: Workspace) -> None:
+    """The new version is held against the one before, and not let through for want of a rival."""
+    damaged = trained.versions.get(LEADS, 2)
+    (damaged.folder / SPECS[LEADS].main_file).write_bytes(b"{L changed")
+    (outcome,) = train(trained, quick(LEADS, seed=2), clock=clock_at(CLOCK_DAY)).outcomes
+    assert outcome.decision is not None
+    assert any("v1" in check.sentence for check in outcome.decision.checks)
+    assert champions(trained) == {LEADS: 1, ENGAGEMENT: 2}
+    fallen = trained.versions.ledger(LEADS)[-1]
+    assert (fallen.kind, fallen.from_number, fallen.to_number) == ("fallback", 2, 1)
+
+
 def test_a_fit_that_breaks_fails_its_run_and_keeps_no_value(untrained: Workspace) -> None:
     def broken(snapshot: Snapshot, recipe: Recipe) -> FittedModel:
         raise ZeroDivisionError(SAID)
@@ -190,6 +267,9 @@ def test_wrong_wishes_are_refused_before_a_run_begins(untrained: Workspace) -> N
         TrainRequest(test_size=0.9)
     with pytest.raises(InvalidInput, match="cv-folds is 1"):
         TrainRequest(cv_folds=1)
+    for seed in (-1, 2**31):
+        with pytest.raises(InvalidInput, match=f"--seed is {seed}; it takes 0 to"):
+            TrainRequest(seed=seed)
     assert untrained.runs.latest() is None
 
 
@@ -243,3 +323,38 @@ def test_a_version_predicts_by_the_churn_rule_it_was_trained_with(untrained: Wor
     assert scorer.spans.churn_rule is ChurnRule.SILENCE
     assert scorer.snapshot(cancelled, at(DAYS)).examples.height > 0
     assert rule_of(cancelled, Spans()) is ChurnRule.CONTRACT
+
+
+def test_a_version_from_before_the_rule_was_kept_is_refreshed_by_the_same_rule(
+    untrained: Workspace,
+) -> None:
+    """Its manifest names no rule, so that it goes by what `auto` means on today's data."""
+    train(untrained, quick(CHURN, promote=False), clock=clock_at(CLOCK_DAY))
+    new = untrained.versions.get(CHURN, 1)
+    artifact = untrained.versions.load(new)
+    told = {name: value for name, value in artifact.manifest.items() if name != "files"}
+    del told["spans"]["churn_rule"]
+    now = clock_at(CLOCK_DAY)
+    run = untrained.runs.start([CHURN], requested_model=CHURN, request={}, now=now())
+    old = untrained.versions.register(
+        run_id=run.run_id,
+        attempt=1,
+        model=CHURN,
+        files=artifact.files,
+        manifest=told,
+        recipe_fingerprint=new.recipe_fingerprint,
+        data_fingerprint=new.data_fingerprint,
+        metrics=new.metrics,
+        evaluation=new.evaluation,
+        gate=new.gate,
+        verdict=Verdict.PROMOTE,
+        promote=True,
+        expected_champion=None,
+        predictions=untrained.versions.evaluation_predictions(new),
+        now=now(),
+    )
+    untrained.runs.finish(run.run_id, 1, RunStatus.COMPLETED, now=now(), message="")
+    assert old.is_champion
+    (outcome,) = train(untrained, quick(CHURN), clock=now).outcomes
+    assert outcome.decision is not None
+    assert any("A refresh of v2" in check.sentence for check in outcome.decision.checks)
