@@ -114,14 +114,18 @@ def derive(history: History, derivation: Derivation) -> DerivedLeads:
 
 def _spans(history: History, quiet_days: float) -> pl.DataFrame:
     """Return one row per inbound message with the beginning of its lead and what follows it."""
-    through = history.contacts.select("contact_id", "source").join(
-        history.observations.select("source", "observed_through"), on="source", how="left"
+    own = history.contact_observations.select("contact_id", own="observed_through")
+    through = (
+        history.contacts.select("contact_id", "source")
+        .join(history.observations.select("source", "observed_through"), on="source", how="left")
+        .join(own, on="contact_id", how="left")
+        .select("contact_id", observed_through=pl.coalesce("own", "observed_through"))
     )
     inbound = (
         history.messages.filter(pl.col("direction") == Direction.INBOUND)
         .select("contact_id", "sent_at")
         .sort("contact_id", "sent_at")
-        .join(through.drop("source"), on="contact_id", how="left", maintain_order="left")
+        .join(through, on="contact_id", how="left", maintain_order="left")
     )
     pause = pl.col("sent_at").diff().over("contact_id")
     begins = (pause > timedelta(days=quiet_days)).fill_null(value=True)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -6,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.histories import at, history
 
+from chatlift import history as crm
 from chatlift.history import History
 from chatlift.sources.derived_leads import Derivation, derive
 from chatlift.sources.outcome_rules import parse_rule
@@ -58,6 +60,13 @@ def test_silence_counts_only_as_far_as_was_observed() -> None:
     assert leads(seen, told(lost_after_days=14)) == [(1, 1.0, "open", None)]  # 9 + 14 = 23 > 22.
     assert leads(seen, told(lost_after_days=7)) == [(1, 1.0, "lost", 8.0)]  # Silent from 1 to 9.
     assert leads(seen, told(lost_after_days=13)) == [(1, 1.0, "lost", 22.0)]
+
+
+def test_silence_counts_only_as_far_as_the_contact_itself_was_observed() -> None:
+    seen = story((1, "in", 1, "a"), (2, "in", 1, "a"), through=22)
+    own = pl.DataFrame([[2, at(10)]], schema=crm.CONTACT_OBSERVATIONS, orient="row")
+    found = leads(replace(seen, contact_observations=own), told(lost_after_days=14))
+    assert found == [(1, 1.0, "lost", 15.0), (2, 1.0, "open", None)]
 
 
 def test_signs_before_any_word_of_the_contact_are_told_as_unused() -> None:
