@@ -104,6 +104,61 @@ def test_a_folder_of_chats_is_read_whole(
     assert "messages: 4 read = 4 accepted" in capsys.readouterr().out
 
 
+def test_a_chat_that_cannot_be_read_leaves_the_others(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = "13/01/2024, 09:05 - {}: hi\n"
+    chats = {
+        "Ana": line.format("Ana") + line.format("Shop"),
+        "A group": line.format("Ana") + line.format("Bea") + line.format("Shop"),
+        "Nobody": "no date anywhere\n",
+    }
+    for name, text in chats.items():
+        (tmp_path / f"WhatsApp Chat with {name}.txt").write_text(text, encoding="utf-8")
+    (tmp_path / "WhatsApp Chat with Zip.zip").write_bytes(b"PK\x03\x04 cut off")
+    options = f"{tmp_path.as_posix()} --time-zone UTC --me"
+    assert run(f"import whatsapp-export {options} Shop") == 0
+    said = capsys.readouterr()
+    assert "messages: 2 read = 2 accepted" in said.out
+    assert "3 entries were rejected" in said.out
+    assert said.err.count("Left out: WhatsApp Chat with ") == 3
+    run("import rejected list 1")
+    listed = capsys.readouterr().out
+    assert "A group.txt" in listed
+    assert "is a group" in listed
+    assert run(f"import whatsapp-export {options} Nemo") == 3
+
+
+def test_texts_that_are_not_called_as_chats_are_told_of(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("WhatsApp Chat with Ana.txt", "my chat with Bea.txt", "list.txt"):
+        text = "13/01/2024, 09:05 - Ana: hi\n13/01/2024, 09:06 - Shop: hello\n"
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    assert run(f"import whatsapp-export {tmp_path.as_posix()} --time-zone UTC --me Shop") == 0
+    said = capsys.readouterr()
+    assert "Left out: 2 texts and zips" in said.err
+    assert "messages: 2 read" in said.out
+
+
+def test_a_refused_body_of_a_folder_names_its_file(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "broken.json").write_text("{", encoding="utf-8")
+    (tmp_path / "empty.json").write_text("", encoding="utf-8")
+    assert run(f"import cloud-webhooks {tmp_path.as_posix()} --quiet") == 3
+    run("import rejected list 1")
+    listed = capsys.readouterr().out
+    assert "broken.json" in listed
+    assert "empty.json" in listed
+
+
+def test_a_day_to_come_is_no_day_of_an_export(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    options = '--me "Our Shop" --time-zone Europe/Madrid --exported-at 2099-12-20'
+    assert run(f"import whatsapp-export docs/examples/whatsapp-chat.txt {options}") == 2
+    assert "lies in the future" in capsys.readouterr().err
+
+
 def test_a_misspelt_business_is_shown_the_senders_on_the_screen_only(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -31,6 +31,8 @@ def feed_lines(report: FeedReport) -> list[str]:
             f"Observed: {report.observed_from:%Y-%m-%d %H:%M} to "
             f"{report.observed_through:%Y-%m-%d %H:%M} UTC. Time passes for outcomes up to there."
         )
+    if report.is_all_rejected:
+        return lines
     return [*lines, f"Import batch {report.batch_id} is done. Go on with: chatlift train"]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import chain
@@ -14,16 +14,16 @@ import typer
 from chatlift.cli import options
 from chatlift.cli.feed_report import feed_lines
 from chatlift.cli.lazy import new_app
-from chatlift.cli.surroundings import desk, workspace
+from chatlift.cli.surroundings import clock, desk, workspace
 from chatlift.errors import InvalidInput
 from chatlift.sources.chatwoot import read_chatwoot_webhooks
-from chatlift.sources.feeds import ParsedFeed, with_phone
+from chatlift.sources.feeds import ParsedFeed, refused_feed, with_phone
 from chatlift.sources.whatsapp_cloud import read_cloud_webhooks
 from chatlift.sources.whatsapp_export.alignment import aligned
 from chatlift.sources.whatsapp_export.day_order import DayOrder
 from chatlift.sources.whatsapp_export.export import read_export
-from chatlift.sources.whatsapp_export.export_text import exports_in
-from chatlift.sources.whatsapp_export.local_time import instant_of
+from chatlift.sources.whatsapp_export.export_text import exports_in, left_out_of
+from chatlift.sources.whatsapp_export.local_time import instant_of, zone_named
 from chatlift.sources.whatsapp_export.people import SenderNotFound
 from chatlift.workflows.ingest_feeds import Align, FeedReport, ingest_feeds
 
@@ -119,13 +119,21 @@ def whatsapp_export(
     Example: chatlift import whatsapp-export chat.zip --me "Our Shop" --time-zone Europe/Berlin
     """
     order = _day_order(day_first=day_first, month_first=month_first)
-    through = None if exported_at is None else instant_of(exported_at, time_zone)
+    zone_named(time_zone)
+    through = None if exported_at is None else _past(instant_of(exported_at, time_zone))
     chats = [chat for path in files for chat in exports_in(path) or (path,)]
     if phone is not None and len(chats) > 1:
         raise typer.BadParameter("--phone was given with several files. Import that chat alone.")
 
-    def read(path: Path, *, received_at: datetime) -> Iterable[ParsedFeed]:
-        del received_at
+    left_out = sum(len(left_out_of(path)) for path in files)
+    if left_out:
+        typer.echo(
+            f"Left out: {left_out} texts and zips that are not called as phones call chats. "
+            "Name them one by one if they are chats.",
+            err=True,
+        )
+
+    def chat_in(path: Path) -> ParsedFeed:
         with _senders_shown():
             feed = read_export(
                 path,
@@ -135,9 +143,28 @@ def whatsapp_export(
                 day_order=order,
                 exported_at=through,
             )
-        yield feed if phone is None else with_phone(feed, phone)
+        return feed if phone is None else with_phone(feed, phone)
+
+    def read(path: Path, *, received_at: datetime) -> Iterable[ParsedFeed]:
+        del received_at
+        yield chat_in(path) if len(chats) == 1 else _chat_or_refusal(path, chat_in)
 
     _import(chats, read, source=source, align=aligned, quiet=quiet, log_file=log_file)
+
+
+def _chat_or_refusal(path: Path, chat_in: Callable[[Path], ParsedFeed]) -> ParsedFeed:
+    """Return one chat of many; one that cannot be read is told of and leaves the others."""
+    try:
+        return chat_in(path)
+    except InvalidInput as error:
+        typer.echo(f"Left out: {error}", err=True)
+        return refused_feed(path.name, str(error))
+
+
+def _past(exported_at: datetime) -> datetime:
+    if exported_at > clock():
+        raise typer.BadParameter("--exported-at lies in the future. Say when it was exported.")
+    return exported_at
 
 
 @contextmanager
@@ -184,7 +211,7 @@ def _import(
 
 def _refuse_nothing(report: FeedReport) -> None:
     """End with an error where entries were rejected and nothing else was there."""
-    if report.rejected_count and not any(counts.total for counts in report.tables.values()):
+    if report.is_all_rejected:
         raise InvalidInput(
             f"None of the {report.rejected_count:,} entries could be used. See why with: "
             f"chatlift import rejected list {report.batch_id}"

@@ -90,7 +90,7 @@ def parse_chatwoot_bodies(
     """Return what these events say; as `read_chatwoot_webhooks`."""
     notes = Notes()
     for body in bodies:
-        with notes.refusing(body.line_number):
+        with notes.refusing(body):
             if body.refusal:
                 raise Malformed("", None, body.refusal)
             _Event(notes, as_object(body.value, "event"), received_at).note()

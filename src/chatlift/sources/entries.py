@@ -17,6 +17,7 @@ import polars as pl
 from chatlift import records
 from chatlift.records import ALWAYS, PROVISIONAL_KINDS, Records
 from chatlift.sources.feeds import REJECTED_ENTRIES, ParsedFeed
+from chatlift.sources.payloads import Body
 from chatlift.vocabulary import Direction, FactSubject
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -147,14 +148,15 @@ class Notes:
         return self.counts.total() + self.passed_over.total() + len(self._rejected)
 
     @contextmanager
-    def refusing(self, line_number: int | None) -> Iterator[None]:
+    def refusing(self, body: Body) -> Iterator[None]:
         """Keep where and why an entry was refused, and go on with the next."""
         number = self.entry_count
         try:
             yield
         except Malformed as error:
-            row = {"entry_number": number, "line_number": line_number, "column": error.key}
-            self._rejected.append(row | {"value": error.value, "reason": error.reason})
+            place = {"file_name": body.file_name, "line_number": body.line_number}
+            told = {"column": error.key, "value": error.value, "reason": error.reason}
+            self._rejected.append({"entry_number": number} | place | told)
 
     def contact(
         self,

@@ -17,6 +17,7 @@ from chatlift.records import Records
 
 REJECTED_ENTRIES = pl.Schema(
     {
+        "file_name": pl.String,
         "entry_number": pl.Int64,
         "line_number": pl.Int64,
         "column": pl.String,
@@ -24,7 +25,8 @@ REJECTED_ENTRIES = pl.Schema(
         "reason": pl.String,
     }
 )
-"""One row per refused entry of a feed. `entry_number` counts entries from 0; null `line_number`:
+"""One row per refused entry of a feed. `file_name`: the file, where the feed is a folder of them;
+null: the feed's own; `entry_number` counts entries from 0; null `line_number`:
 the feed has no lines; `value`: what was found there; null: nothing."""
 
 
@@ -55,6 +57,14 @@ class ParsedFeed:
     is_of_its_contacts: bool = False
     """Whether the span ends for the contacts in it only, as of a chat that was exported alone; else
     it is the source's, which tells of all its contacts."""
+
+
+def refused_feed(feed_name: str, reason: str) -> ParsedFeed:
+    """Return what a feed says that cannot be read: that it was refused, as its only entry."""
+    row = {"entry_number": 0, "column": "", "reason": reason}
+    return ParsedFeed(
+        feed_name=feed_name, records=Records(), rejected=pl.DataFrame([row], REJECTED_ENTRIES)
+    )
 
 
 def with_phone(feed: ParsedFeed, phone: str) -> ParsedFeed:

@@ -1,4 +1,4 @@
-"""Files of webhook payloads: one JSON body, an array of them, JSON Lines, or a folder of such.
+"""Files of webhook payloads: one JSON body, many in an array or by name, JSON Lines, or a folder.
 
 JSON Lines are read a line at a time, so a file may be longer than the memory. What cannot be read
 is handed on as a body with its refusal; a whole file that is too long for one document is an
@@ -70,10 +70,24 @@ def _of_document(opened: BinaryIO, file_name: str) -> Iterator[Body]:
             "Write it as JSON Lines, one webhook body per line."
         )
     whole = parsed(text, file_name)
-    if isinstance(whole.value, list):
-        yield from (Body(file_name=file_name, value=value) for value in whole.value)
-    else:
+    several = _several(whole.value)
+    if several is None:
         yield whole
+    else:
+        yield from (Body(file_name=file_name, value=value) for value in several)
+
+
+def _several(document: object) -> list[object] | None:
+    """Return the bodies of an array, or of an object that names each; None: it is one body.
+
+    A body itself always says in words what it is, so it never holds objects only.
+    """
+    if isinstance(document, list):
+        return document
+    if isinstance(document, dict) and document:
+        named = list(document.values())
+        return named if all(isinstance(value, dict) for value in named) else None
+    return None
 
 
 def _is_lines(opened: BinaryIO) -> bool:

@@ -68,11 +68,11 @@ def parse_cloud_bodies(
     """Return what these webhook bodies say; as `read_cloud_webhooks`."""
     notes = Notes()
     for body in bodies:
-        with notes.refusing(body.line_number):
+        with notes.refusing(body):
             if body.refusal:
                 raise Malformed("", None, body.refusal)
             for change in _changes(body.value):
-                with notes.refusing(body.line_number):
+                with notes.refusing(body):
                     _Change(notes, as_object(change, "change"), body, received_at).note()
     return notes.feed(feed_name)
 
@@ -89,7 +89,7 @@ class _Change:
 
     def __init__(self, notes: Notes, change: Object, body: Body, received_at: datetime) -> None:
         self.notes = notes
-        self.line_number = body.line_number
+        self.body = body
         self.received_at = received_at
         self.field = text_at(change, "field") or "unknown"
         self.value = object_at(change, "value")
@@ -116,7 +116,7 @@ class _Change:
             self._pass_over(self.field)
         for name, items in told.items():
             for item in items:
-                with self.notes.refusing(self.line_number):
+                with self.notes.refusing(self.body):
                     readers[name](as_object(item, name))
 
     def _pass_over(self, kind: str) -> None:
@@ -246,7 +246,7 @@ class _Change:
         for item in threads:
             thread = as_object(item, "threads")
             for message in items_at(thread, "messages"):
-                with self.notes.refusing(self.line_number):
+                with self.notes.refusing(self.body):
                     self._synchronised(as_object(message, "messages"), thread)
 
     def _synchronised(self, message: Object, thread: Object | None = None) -> None:

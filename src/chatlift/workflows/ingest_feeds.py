@@ -50,6 +50,11 @@ class FeedReport:
     observed_through: datetime | None = None
     """The span that these feeds cover; null where they hold no dated entry."""
 
+    @property
+    def is_all_rejected(self) -> bool:
+        """Whether entries were rejected, and nothing else was there."""
+        return self.rejected_count > 0 and not any(c.total for c in self.tables.values())
+
 
 def ingest_feeds(
     feeds: Iterable[ParsedFeed],
@@ -153,21 +158,28 @@ class _Intake:
         self.completed_count += completed
         for name in TABLES:
             self.tables[name] += _counts(told, written, name, completed)
-        names = {feed.feed_name: self._shown(feed) for feed in feeds}
+        names = {feed.feed_name: self._shown(feed.feed_name) for feed in feeds}
         self.rejected.append(_refused_by_store(set(names.values()), written))
         for feed in feeds:
             self._note(feed, names[feed.feed_name])
 
-    def _shown(self, feed: ParsedFeed) -> str:
-        """Return the feed's name without the forgotten: a chat's file is called by its contact."""
-        return self.crm.masked(feed.feed_name, source=self.source)
+    def _shown(self, file_name: str) -> str:
+        """Return a file's name without the forgotten: a chat's file is called by its contact."""
+        return self.crm.masked(file_name, source=self.source)
 
     def _harmless(self, feed: ParsedFeed) -> ParsedFeed:
-        """Return the feed; one about somebody forgotten keeps no value of its refused entries."""
-        contacts = feed.records.contacts
-        if feed.rejected.is_empty() or not self.crm.are_some_forgotten(contacts, self.source):
+        """Return the feed without the forgotten in the names and reasons of its refused entries.
+
+        One about somebody forgotten keeps no values either.
+        """
+        if feed.rejected.is_empty():
             return feed
-        return replace(feed, rejected=feed.rejected.with_columns(value=pl.lit(None, pl.String)))
+        named = pl.concat([feed.rejected["file_name"], feed.rejected["reason"]])
+        shown = {text: self._shown(text) for text in named.drop_nulls().unique()}
+        rejected = feed.rejected.with_columns(pl.col("file_name", "reason").replace(shown))
+        if self.crm.are_some_forgotten(feed.records.contacts, self.source):
+            rejected = rejected.with_columns(value=pl.lit(None, pl.String))
+        return replace(feed, rejected=rejected)
 
     def _note(self, feed: ParsedFeed, shown_name: str) -> None:
         self.feed_count += 1
@@ -241,7 +253,7 @@ def _counts(told: Records, written: WriteCounts, table: str, completed: int) -> 
 def _refused_by_parser(feed: ParsedFeed, shown_name: str) -> pl.DataFrame:
     return feed.rejected.select(
         pl.lit("entries").alias("table_name"),
-        pl.lit(shown_name).alias("file_name"),
+        pl.col("file_name").fill_null(shown_name),
         pl.col("entry_number").alias("row_number"),
         "line_number",
         pl.col("column").alias("column_name"),

@@ -33,6 +33,12 @@ def test_what_became_of_the_entries_is_told_in_words() -> None:
     ]
 
 
+def test_an_import_of_which_nothing_can_be_used_is_not_called_done() -> None:
+    assert feed_lines(FeedReport(batch_id=1, feed_count=1, rejected_count=2)) == [
+        "2 entries were rejected. See them with: chatlift import rejected list 1"
+    ]
+
+
 def test_an_import_of_nothing_says_so_little() -> None:
     assert feed_lines(FeedReport(batch_id=1, feed_count=0)) == [
         "Import batch 1 is done. Go on with: chatlift train"

@@ -15,6 +15,7 @@ from chatlift.sources.entries import (
     optional_instant_at,
     text_at,
 )
+from chatlift.sources.payloads import Body
 from chatlift.vocabulary import Direction, FactSubject
 
 AT = datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
@@ -74,13 +75,13 @@ def test_notes_number_entries_and_keep_the_earliest_and_the_first_told() -> None
     notes.contact("anna", seen_at=datetime(2020, 1, 1, tzinfo=UTC), name="Anna", phone="+1")
     notes.counts["message"] += 1
     notes.passed_over["note"] += 1
-    with notes.refusing(9):
+    with notes.refusing(Body(file_name="x.json", line_number=9)):
         raise Malformed("id", "x", "id is wrong")
     notes.placeholder("m", contact="anna", direction=Direction.OUTBOUND, seen_at=AT)
     for _ in range(2):
         notes.fact(FactSubject.CONTACT, "anna", "same_person_as", "b")
     feed = notes.feed("x.json")
-    assert feed.rejected.rows() == [(2, 9, "id", "x", "id is wrong")]
+    assert feed.rejected.rows() == [("x.json", 2, 9, "id", "x", "id is wrong")]
     assert feed.records.contacts.rows() == [
         ("anna", "Anna", "+1", datetime(2020, 1, 1, tzinfo=UTC), None)
     ]

@@ -7,7 +7,7 @@ from tests.webhooks import ANNA, BERT, chatwoot_contact, chatwoot_message
 
 from chatlift.errors import InvalidInput
 from chatlift.sources.chatwoot import parse_chatwoot_bodies
-from chatlift.sources.feeds import ParsedFeed, with_phone
+from chatlift.sources.feeds import ParsedFeed, refused_feed, with_phone
 from chatlift.sources.payloads import Body
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -32,6 +32,12 @@ def test_a_phone_is_told_where_the_feed_has_none() -> None:
 def test_a_phone_belongs_to_one_contact(phones: tuple[None, ...]) -> None:
     with pytest.raises(InvalidInput, match=f"of {len(phones)} contacts"):
         with_phone(feed_of(*phones), BERT)
+
+
+def test_a_refused_feed_tells_its_reason_and_nothing_else() -> None:
+    feed = refused_feed("a.zip", "it is no zip")
+    assert feed.rejected.rows() == [(None, 0, None, "", None, "it is no zip")]
+    assert feed.records.messages.is_empty()
 
 
 def test_a_phone_leaves_the_rest_of_the_feed_alone() -> None:

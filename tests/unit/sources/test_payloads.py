@@ -28,6 +28,7 @@ def values(path: Path) -> list[object]:
     ("name", "content"),
     [
         ("array.json", json.dumps([ONE, TWO], indent=2)),
+        ("named.json", json.dumps({"one": ONE, "two": TWO}, indent=2)),
         ("array_on_one_line.json", json.dumps([ONE, TWO])),
         ("lines.jsonl", json.dumps(ONE) + "\r\n\n" + json.dumps(TWO)),
         ("lines.json", json.dumps(ONE) + "\n" + json.dumps(TWO) + "\n"),

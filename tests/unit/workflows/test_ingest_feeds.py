@@ -91,7 +91,7 @@ def cloud_feeds(bodies: Iterable[Any]) -> list[ParsedFeed]:
     """One feed per body, as they come in one by one."""
     return [
         parse_cloud_bodies(
-            [Body(file_name="x", value=body)], feed_name=f"{n}.json", received_at=NOW
+            [Body(file_name=f"{n}.json", value=body)], feed_name=f"{n}.json", received_at=NOW
         )
         for n, body in enumerate(bodies)
     ]

@@ -260,6 +260,7 @@ def _rejected(entries: Sequence[Entry]) -> pl.DataFrame:
     refused = [(number, e) for number, e in enumerate(entries) if e.reason is not None]
     return pl.DataFrame(
         {
+            "file_name": [None] * len(refused),
             "entry_number": [number for number, _ in refused],
             "line_number": [e.line_number for _, e in refused],
             "column": [""] * len(refused),

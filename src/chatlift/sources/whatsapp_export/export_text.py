@@ -68,6 +68,16 @@ def exports_in(path: Path) -> tuple[Path, ...]:
     return tuple(next((choice for choice in choices if choice), []))
 
 
+def left_out_of(path: Path) -> tuple[Path, ...]:
+    """Return the texts and zips below a folder that `exports_in` does not take for chats."""
+    if not path.is_dir():
+        return ()
+    taken = set(exports_in(path))
+    kinds = {".txt", ".zip"}
+    files = sorted(p for p in path.rglob("*") if p.suffix.lower() in kinds and p.is_file())
+    return tuple(p for p in files if p not in taken)
+
+
 def read_export_text(path: Path) -> ExportText:
     """Return the text of the one export that a path names.
 

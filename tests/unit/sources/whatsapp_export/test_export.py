@@ -86,6 +86,7 @@ def test_entries_and_lines_add_up(tmp_path: Path) -> None:
     assert dict(feed.passed_over) == {"encryption_notice": 1}
     assert feed.rejected.rows() == [
         (
+            None,
             5,
             7,
             "",
