@@ -139,6 +139,10 @@ class Readiness:
     """Conversations of the account, where silence is the label."""
 
 
+LONGEST_SPAN = 10_000
+"""Of days or hours; no business looks further."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Spans:
     """What decides cutoffs and labels: lengths of time and churn's rule; per account settings."""
@@ -169,14 +173,17 @@ class Spans:
         Raises
         ------
         InvalidInput
-            If a name is unknown or a value is not a positive number.
+            If a name is unknown or a value is no positive number up to `LONGEST_SPAN`.
         """
         known = [field.name for field in fields(self) if field.name != "churn_rule"]
         for name, value in values.items():
             if name not in known:
                 raise InvalidInput(f"No span is called {name!r}. There are: {', '.join(known)}.")
             if not _is_span(name, value):
-                raise InvalidInput(f"The span {name} is {value!r}; it takes a positive number.")
+                raise InvalidInput(
+                    f"The span {name} is {value!r}; it takes a positive number, "
+                    f"at most {LONGEST_SPAN}."
+                )
         chosen = {
             name: tuple(float(age) for age in value) if name == "ages_days" else float(value)
             for name, value in values.items()
@@ -193,7 +200,8 @@ def _is_span(name: str, value: object) -> bool:
 
 
 def _is_positive(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and 0 < value <= LONGEST_SPAN
 
 
 MakeExamples = Callable[[History, Spans], pl.DataFrame]

@@ -45,7 +45,7 @@ class Choices:
                     f"{spec.model} has no settings called {section!r}. "
                     f"There are: {', '.join(SECTIONS)}."
                 )
-        spans = spec.spans.overridden(own.get("spans", {}))
+        spans = _spans(spec, own.get("spans", {}))
         if spec.model is ModelName.CHURN:
             spans = replace(spans, churn_rule=_churn_rule(settings.get("churn_rule", "auto")))
         return cls(
@@ -54,6 +54,16 @@ class Choices:
             targets=_targets(spec, own.get("targets", {})),
             require_targets=_require_targets(settings.get("require_targets", False)),
         )
+
+
+def _spans(spec: ModelSpec, own: Mapping[str, Any]) -> Spans:
+    spans = spec.spans.overridden(own)
+    if spec.model is ModelName.LEAD_SCORING and min(spans.ages_days) >= spans.horizon_days:
+        raise InvalidInput(
+            f"No age in ages_days lies before horizon_days, which is {spans.horizon_days:g}, so no "
+            "lead would be an example. Name a younger age or a longer horizon."
+        )
+    return spans
 
 
 def _churn_rule(value: object) -> ChurnRule:
@@ -81,7 +91,7 @@ def _floors(floors: Readiness, own: Mapping[str, Any]) -> Readiness:
 
 
 def _targets(spec: ModelSpec, own: Mapping[str, Any]) -> tuple[Target, ...]:
-    known = [target.metric for target in spec.targets]
+    known = {target.metric: target for target in spec.targets}
     for name, value in own.items():
         if name not in known:
             raise InvalidInput(
@@ -89,6 +99,12 @@ def _targets(spec: ModelSpec, own: Mapping[str, Any]) -> tuple[Target, ...]:
             )
         if not isinstance(value, int | float) or isinstance(value, bool):
             raise InvalidInput(f"The target for {name} is {value!r}; give a number.")
+        highest = 100 if known[name].is_upper else 1
+        if not 0 <= value <= highest:
+            raise InvalidInput(
+                f"The target for {name} is {value:g}; it takes a number from 0 to {highest}, "
+                f"such as {known[name].bound:g}."
+            )
     return tuple(
         replace(target, bound=float(own.get(target.metric, target.bound)))
         for target in spec.targets
