@@ -200,8 +200,9 @@ def _is_span(name: str, value: object) -> bool:
 
 
 def _is_positive(value: object) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and 0 < value <= LONGEST_SPAN
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return 0 < value <= LONGEST_SPAN
 
 
 MakeExamples = Callable[[History, Spans], pl.DataFrame]
