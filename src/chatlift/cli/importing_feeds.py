@@ -14,6 +14,7 @@ import typer
 from chatlift.cli import options
 from chatlift.cli.feed_report import feed_lines
 from chatlift.cli.lazy import new_app
+from chatlift.cli.stopping import is_asked_to_stop
 from chatlift.cli.surroundings import clock, desk, workspace
 from chatlift.errors import InvalidInput
 from chatlift.sources.chatwoot import read_chatwoot_webhooks
@@ -25,6 +26,7 @@ from chatlift.sources.whatsapp_export.export import read_export
 from chatlift.sources.whatsapp_export.export_text import exports_in, left_out_of
 from chatlift.sources.whatsapp_export.local_time import instant_of, zone_named
 from chatlift.sources.whatsapp_export.people import SenderNotFound
+from chatlift.vocabulary import Progress, ReportProgress
 from chatlift.workflows.ingest_feeds import Align, FeedReport, ingest_feeds
 
 app = new_app()
@@ -203,10 +205,21 @@ def _import(
             imported_at=now,
             source=source,
             align=align,
-            report=at.report,
+            report=_until_asked_to_stop(at.report),
         )
         at.console.say(feed_lines(report))
     _refuse_nothing(report)
+
+
+def _until_asked_to_stop(report: ReportProgress) -> ReportProgress:
+    """Return a report that ends the command if a library swallowed the request to stop."""
+
+    def told(step: Progress) -> None:
+        if is_asked_to_stop():
+            raise KeyboardInterrupt
+        report(step)
+
+    return told
 
 
 def _refuse_nothing(report: FeedReport) -> None:

@@ -17,7 +17,7 @@ import typer
 
 from chatlift.cli.console import mend_streams
 from chatlift.cli.lazy import Door, Invocation, LazyGroup
-from chatlift.cli.stopping import STOPPED, hear_requests, stop
+from chatlift.cli.stopping import STOPPED, hear_requests, is_asked_to_stop, stop
 from chatlift.errors import Cancelled, ChatliftError, ErrorKind
 
 EXIT_CODES: Mapping[ErrorKind, int] = MappingProxyType(
@@ -174,6 +174,10 @@ def code_of(command: Callable[[], object], *, debug: bool) -> int:
         typer.echo("Stopped.", err=True)
         return STOPPED
     except Exception as error:  # noqa: BLE001 - the outermost edge: nobody else could tell it
+        if is_asked_to_stop():
+            # A library was interrupted where it cannot be, and made another error of it.
+            typer.echo("Stopped.", err=True)
+            return STOPPED
         sentence = f"Something broke that Chatlift did not foresee ({type(error).__name__})."
         hint = "" if debug else " Run the command again with --debug to see where."
         _tell(error, sentence + hint, debug=debug)

@@ -57,6 +57,22 @@ def test_whoever_asks_a_command_to_end_it_stops_with_one_line(name: str) -> None
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "Stopped.\n")
 
 
+def test_a_library_that_makes_another_error_of_ctrl_c_is_stopped_all_the_same() -> None:
+    told = (
+        "import signal, sys\n"
+        "from chatlift.cli import main\n"
+        "def command(group, ctx, name):\n"
+        "    try:\n"
+        "        signal.raise_signal(signal.SIGINT)\n"
+        "    except KeyboardInterrupt:\n"
+        "        raise TypeError('no string') from None\n"
+        "main.Commands.get_command = command\n"
+        "main.run(['generate'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True)  # noqa: S603
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "Stopped.\n")
+
+
 def test_ctrl_c_while_it_starts_ends_with_one_line() -> None:
     told = (
         "import sys\n"
