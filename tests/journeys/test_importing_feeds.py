@@ -126,6 +126,8 @@ def test_a_chat_that_cannot_be_read_leaves_the_others(
     listed = capsys.readouterr().out
     assert "A group.txt" in listed
     assert "is a group" in listed
+    assert run(f"import rejected export 1 --folder {(tmp_path / 'out').as_posix()}") == 0
+    assert "entries.csv (3 rows)" in capsys.readouterr().out
     assert run(f"import whatsapp-export {options} Nemo") == 3
 
 

@@ -57,13 +57,19 @@ def export(batch: BatchId, folder: Folder = REJECTED_FOLDER) -> None:
     """
     with desk() as at, workspace() as opened:
         crm = opened.crm
-        for told in export_rejected(crm.database, crm.account_id, batch, folder):
+        files = export_rejected(crm.database, crm.account_id, batch, folder)
+        for told in files:
             withheld = f"; {told.withheld_count:,} withheld" if told.withheld_count else ""
             at.console.say(f"Written: {told.path} ({told.row_count:,} rows{withheld})")
-        at.console.say(
-            f"Mend them, then send them again: chatlift import rejected retry {batch} "
-            f"--folder {folder}"
-        )
+        if not files:
+            at.console.say(f"Import batch {batch} refused nothing.")
+        elif all(told.is_mendable for told in files):
+            at.console.say(
+                f"Mend them, then send them again: chatlift import rejected retry {batch} "
+                f"--folder {folder}"
+            )
+        else:
+            at.console.say("Mend these entries in their own files, then import those files again.")
 
 
 @app.command("retry")

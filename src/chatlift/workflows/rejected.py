@@ -33,6 +33,8 @@ class Exported:
     row_count: int
     withheld_count: int
     """Rows whose cells were not kept, such as those about forgotten contacts."""
+    is_mendable: bool = True
+    """False: of conversations, whose entries have no cells; it tells what to mend where."""
 
 
 def export_rejected(
@@ -41,36 +43,39 @@ def export_rejected(
     """Write the refused rows of an import, a CSV per table.
 
     Each row has where it stood and why it was refused, then all its cells under the headers of its
-    file. Texts that a spreadsheet would run as formulas have an apostrophe in front.
+    file; entries of conversations have none. Texts that a spreadsheet would run as formulas have an
+    apostrophe in front.
 
     Raises
     ------
     NotFound
         If there is no such import.
     InvalidInput
-        If the import was none of tables.
+        If the import is unfinished.
     """
     batch = batch_of(database, account_id, batch_id)
-    headers = _headers(batch)
+    is_of_tables = "headers" in batch.summary or batch.finished_at is None
+    headers = _headers(batch) if is_of_tables else {}
     rows = rejected_rows(database, account_id, batch_id)
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for (table,), told in rows.group_by("table_name", maintain_order=True):
-        kept = told.drop_nulls("cells")
+        kept = told.drop_nulls("cells") if is_of_tables else told
         lines = [
-            [*place, *json.loads(cells)]
+            [*place, *json.loads(cells or "[]")]
             for *place, cells in kept.select(
                 "file_name", "line_number", "column_name", "value", "reason", "cells"
             ).iter_rows()
         ]
         path = folder / f"{table}.csv"
-        _write(path, headers[str(table)], lines)
+        _write(path, headers[str(table)] if is_of_tables else [], lines)
         written.append(
             Exported(
                 table=str(table),
                 path=path,
                 row_count=kept.height,
                 withheld_count=told.height - kept.height,
+                is_mendable=is_of_tables,
             )
         )
     return written

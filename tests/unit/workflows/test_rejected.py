@@ -4,13 +4,14 @@ import csv
 from datetime import UTC, datetime
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from chatlift.errors import InvalidInput, NotFound
 from chatlift.sources.mapping import SourceMapping, parse_mapping
 from chatlift.sources.tables import TableFiles
 from chatlift.store.crm import Crm
-from chatlift.store.imports import Batch, batches, record_batch, rejected_rows
+from chatlift.store.imports import REJECTED, Batch, batches, record_batch, rejected_rows
 from chatlift.workflows.ingest import ingest
 from chatlift.workflows.rejected import PLACE, export_rejected, mended_files
 
@@ -102,12 +103,35 @@ def test_what_cannot_be_exported_is_told(crm: Crm, tmp_path: Path) -> None:
     empty.mkdir()
     with pytest.raises(InvalidInput, match="rejected export"):
         mended(crm, batch_id, empty, tmp_path)
-    rows = rejected_rows(crm.database, crm.account_id, batch_id)
-    feeds = record_batch(
-        crm.database, crm.account_id, source="chat", imported_at=NOW, summary={}, rejected=rows
-    )
+    feeds = feed_batch(crm, reason="no date")
     with pytest.raises(InvalidInput, match="conversations"):
-        export_rejected(crm.database, crm.account_id, feeds, tmp_path)
+        mended(crm, feeds, empty, tmp_path)
+
+
+def feed_batch(crm: Crm, *, reason: str) -> int:
+    """An import of conversations with one refused entry, of which no cells are kept."""
+    row = {"table_name": "entries", "file_name": "chat.txt", "row_number": 4, "line_number": 7}
+    told = row | {"column_name": "", "value": "=1+1", "reason": reason}
+    return record_batch(
+        crm.database,
+        crm.account_id,
+        source="chat",
+        imported_at=NOW,
+        summary={},
+        rejected=pl.DataFrame([told], REJECTED),
+    )
+
+
+def test_refused_entries_of_conversations_are_exported_with_their_place(
+    crm: Crm, tmp_path: Path
+) -> None:
+    batch_id = feed_batch(crm, reason="no date")
+    (told,) = export_rejected(crm.database, crm.account_id, batch_id, tmp_path)
+    assert (told.path.name, told.row_count, told.withheld_count) == ("entries.csv", 1, 0)
+    assert not told.is_mendable
+    with told.path.open(encoding="utf-8-sig", newline="") as file:
+        rows = [*csv.reader(file)]
+    assert rows == [[*PLACE], ["chat.txt", "7", "", "'=1+1", "no date"]]
 
 
 def test_imports_are_listed_with_the_newest_first(crm: Crm, tmp_path: Path) -> None:
