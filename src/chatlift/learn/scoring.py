@@ -22,6 +22,7 @@ from chatlift.learn.features.declare import Feature
 from chatlift.learn.fitting import FittedModel
 from chatlift.learn.snapshots import Snapshot, take_snapshot
 from chatlift.learn.specs.base import ModelSpec, Spans
+from chatlift.learn.specs.observing import ends_of_contacts
 from chatlift.vocabulary import Direction, ModelName
 
 TREND_SPAN = timedelta(days=7)
@@ -172,6 +173,18 @@ class Scorer:
                 scores.tolist(), now.entities.tolist(), now.contacts.tolist(), strict=True
             )
         ]
+
+
+def entities_by_end(
+    spec: ModelSpec, history: History, as_of: datetime
+) -> dict[datetime, list[int]]:
+    """Return all entities by the instant to answer as of: `as_of`, or their source's end before."""
+    is_lead = spec.model is ModelName.LEAD_SCORING
+    entities = history.leads if is_lead else history.contacts
+    placed = entities.select("contact_id", entity_id="lead_id" if is_lead else "contact_id").join(
+        ends_of_contacts(history, as_of), on="contact_id"
+    )
+    return dict(placed.group_by("end", maintain_order=True).agg("entity_id").iter_rows())
 
 
 def shown_scores(probabilities: Vector) -> Vector:

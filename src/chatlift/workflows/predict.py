@@ -16,21 +16,15 @@ import polars as pl
 
 from chatlift.errors import InvalidInput, NotFound, NotReady
 from chatlift.history import History
-from chatlift.learn.scoring import Answer, AnswerState, Scorer
-from chatlift.learn.specs.base import ModelSpec
+from chatlift.learn.scoring import Answer, AnswerState, Scorer, entities_by_end
+from chatlift.learn.specs.base import ModelSpec, Spans
 from chatlift.learn.specs.directory import SPECS
 from chatlift.learn.specs.observing import ends_of_contacts, observed_through
 from chatlift.registry.serving import history_of, scorer_of
 from chatlift.registry.versions import NoChampion, Serving
 from chatlift.registry.workspace import Workspace
-from chatlift.vocabulary import ModelName
+from chatlift.vocabulary import ChurnRule, ModelName
 
-UNSCORABLE: Mapping[ModelName, str] = {
-    ModelName.LEAD_SCORING: "it is closed, or was not created yet",
-    ModelName.CHURN: "it has not written in the last 60 days, or has churned already",
-    ModelName.ENGAGEMENT: "it has opted out, or was not created yet",
-}
-"""Why an entity that exists has no score."""
 NOTABLE = timedelta(days=1)
 """A source that ended at least so long before the rest is named."""
 
@@ -107,9 +101,9 @@ def predict(workspace: Workspace, request: PredictRequest, *, now: datetime) -> 
     serving, in_hindsight = _serving(workspace, request, as_of, now)
     scorer = scorer_of(workspace, serving.artifact)
     ids = _entity_ids(history, scorer.spec, request.external_ids)
-    wanted = None if not request.external_ids else list(ids.values())
+    wanted = frozenset(ids.values()) if request.external_ids else None
     ends = ends_of_contacts(history, as_of)
-    answers = _answers(scorer, history, ends, wanted)
+    answers = _answers(scorer, history, as_of, wanted)
     ranked = sorted(answers, key=lambda answer: (-answer.probability, answer.entity_id))
     predictions = _named(history, scorer.spec, ranked)
     scored = [p for p in predictions if p.answer.state is AnswerState.SCORED]
@@ -123,7 +117,7 @@ def predict(workspace: Workspace, request: PredictRequest, *, now: datetime) -> 
         in_hindsight=in_hindsight,
         is_stale=(asked - through).days >= 1,
         warnings=(serving.warning,) if serving.warning else (),
-        not_scored=_without_answer(request.external_ids, predictions, scorer.spec, ids),
+        not_scored=_without_answer(request.external_ids, predictions, scorer, ids),
         unknown_ids=tuple(name for name in request.external_ids if name not in ids),
         ended_before=_ended_before(ends, as_of),
     )
@@ -157,20 +151,18 @@ def _serving(
 
 
 def _answers(
-    scorer: Scorer, history: History, ends: pl.DataFrame, wanted: Sequence[int] | None
+    scorer: Scorer, history: History, as_of: datetime, wanted: frozenset[int] | None
 ) -> list[Answer]:
     """Answer for each entity as of its own source's end; `wanted` None: for all."""
-    instants = ends.get_column("end").unique().sort().to_list()
-    if len(instants) == 1:
-        return scorer.answers(history, instants[0], entity_ids=wanted)
-    frame, column = _entities(history, scorer.spec)
-    placed = frame.select("contact_id", entity_id=column).join(ends, on="contact_id")
-    if wanted is not None:
-        placed = placed.filter(pl.col("entity_id").is_in(wanted))
+    by_end = {
+        instant: [entity for entity in entities if wanted is None or entity in wanted]
+        for instant, entities in entities_by_end(scorer.spec, history, as_of).items()
+    }
     return [
         answer
-        for (instant,), group in placed.group_by("end", maintain_order=True)
-        for answer in scorer.answers(history, instant, entity_ids=group["entity_id"].to_list())
+        for instant, entities in by_end.items()
+        if entities
+        for answer in scorer.answers(history, instant, entity_ids=entities)
     ]
 
 
@@ -219,12 +211,25 @@ def _named(history: History, spec: ModelSpec, answers: Sequence[Answer]) -> tupl
 def _without_answer(
     asked: Sequence[str],
     predictions: Sequence[Prediction],
-    spec: ModelSpec,
+    scorer: Scorer,
     known: Mapping[str, int],
 ) -> dict[str, str]:
     answered = {prediction.answer.entity_id for prediction in predictions}
     return {
-        name: UNSCORABLE[spec.model] if name in known else f"no {spec.entity} has this id"
+        name: unscorable(scorer.spec, scorer.spans)
+        if name in known
+        else f"no {scorer.spec.entity} has this id"
         for name in asked
         if known.get(name) not in answered
     }
+
+
+def unscorable(spec: ModelSpec, spans: Spans) -> str:
+    """Say why an entity that exists has no score."""
+    if spec.model is ModelName.LEAD_SCORING:
+        return "it is closed, or was not created yet"
+    if spec.model is ModelName.ENGAGEMENT:
+        return "it has opted out, or was not created yet"
+    if spans.churn_rule is ChurnRule.CONTRACT:
+        return "it has churned already, or was not created yet"
+    return f"it has not written in the last {spans.active_days:g} days"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import update
-from tests.businesses import account_of
-from tests.histories import at
+from tests.businesses import account_of, records_of
+from tests.histories import at, history
 from tests.unit.workflows.conftest import DAYS, FLOORS
 
 from chatlift.errors import Unavailable
@@ -52,6 +52,24 @@ def test_a_version_passes_as_a_new_process_reads_it(
     scores = [answer.score for answer in found.answers]
     assert found.average_score == pytest.approx(sum(scores) / 5)
     assert {"loads", "single_is_batch", "does_not_memorise"} <= {f.name for f in found.findings}
+
+
+def test_the_shown_predictions_are_those_that_predict_gives(trained: Workspace) -> None:
+    """The first source ended on day 100, another went on; each contact is shown as of its own."""
+    later = history(
+        contacts=[(901, 120)],
+        messages=[(901, "in", day, "hello") for day in (121, 140, 158)],
+        leads=[(901, 901, 150, "open", None)],
+        through=160,
+    )
+    trained.crm.write(records_of(later), source="later")
+    trained.crm.write_observation("later", observed_from=at(0), observed_through=at(160))
+    told = predict(trained, PredictRequest(model=LEADS), now=at(160))
+    answers = {p.answer for p in (*told.predictions, *told.past_horizon)}
+    shown = checked(trained).answers
+    assert len(shown) == 5
+    assert set(shown) <= answers
+    assert at(DAYS) in {answer.as_of for answer in shown}
 
 
 def test_targets_count_only_if_strict(trained: Workspace) -> None:

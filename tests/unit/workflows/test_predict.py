@@ -14,12 +14,13 @@ from tests.unit.workflows.conftest import DAYS, TRAINED
 
 from chatlift.errors import InvalidInput, NotFound, NotReady
 from chatlift.learn.snapshots import take_snapshot
+from chatlift.learn.specs.directory import SPECS
 from chatlift.learn.suite import SHIPPED_FOLD
 from chatlift.registry.serving import history_of, scorer_of
 from chatlift.registry.versions import NoChampion
 from chatlift.registry.workspace import Workspace
-from chatlift.vocabulary import LeadOutcome, ModelName
-from chatlift.workflows.predict import PredictReport, PredictRequest, predict
+from chatlift.vocabulary import ChurnRule, LeadOutcome, ModelName
+from chatlift.workflows.predict import PredictReport, PredictRequest, predict, unscorable
 
 LEADS, ENGAGEMENT = ModelName.LEAD_SCORING, ModelName.ENGAGEMENT
 NOW = at(DAYS)
@@ -145,6 +146,14 @@ def test_ids_without_an_answer_are_named_with_the_reason(trained: Workspace) -> 
         "nobody": "no lead has this id",
     }
     assert report.unknown_ids == ("nobody",)
+
+
+def test_the_reason_of_a_missing_answer_goes_by_the_versions_own_rule() -> None:
+    spec = SPECS[ModelName.CHURN]
+    by_silence = replace(spec.spans, active_days=45.0, churn_rule=ChurnRule.SILENCE)
+    by_contract = replace(spec.spans, churn_rule=ChurnRule.CONTRACT)
+    assert unscorable(spec, by_silence) == "it has not written in the last 45 days"
+    assert unscorable(spec, by_contract) == "it has churned already, or was not created yet"
 
 
 def test_ids_that_nobody_has_are_an_error_that_says_where_to_look(trained: Workspace) -> None:
