@@ -6,7 +6,7 @@ can be scored. The very same snapshot code as in training serves here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -24,6 +24,9 @@ from chatlift.learn.snapshots import Snapshot, take_snapshot
 from chatlift.learn.specs.base import ModelSpec, Spans
 from chatlift.learn.specs.observing import ends_of_contacts
 from chatlift.vocabulary import Direction, ModelName
+
+ByEnd = Mapping[datetime, Sequence[int] | None]
+"""Entities by the instant they are scored as of; None: all that can be."""
 
 TREND_SPAN = timedelta(days=7)
 TREND_POINTS = 10.0
@@ -82,8 +85,20 @@ class Scorer:
 
     def snapshot(self, history: History, as_of: datetime) -> Snapshot:
         """Return what is known just before `as_of` of every entity that can be scored."""
-        examples = self.spec.scoring_examples(history, self.spans, as_of)
-        return take_snapshot(history, examples, self.features, key=self.key)
+        return self.snapshot_by_end(history, {as_of: None})
+
+    def snapshot_by_end(self, history: History, by_end: ByEnd) -> Snapshot:
+        """Return what is known of the named entities just before their instants, read at once.
+
+        An entity that cannot be scored at its instant has no row; rows are in the order of ids.
+        """
+        examples = pl.concat(
+            _only(self.spec.scoring_examples(history, self.spans, end), entities)
+            for end, entities in by_end.items()
+        )
+        return take_snapshot(
+            history, examples.sort("entity_id", "cutoff"), self.features, key=self.key
+        )
 
     def answers(
         self, history: History, as_of: datetime, *, entity_ids: Sequence[int] | None = None
@@ -92,11 +107,17 @@ class Scorer:
 
         An id that is unknown or cannot be scored at `as_of` has no answer.
         """
-        now = self._of(self.snapshot(history, as_of), entity_ids)
+        return self.answers_by_end(history, {as_of: entity_ids})
+
+    def answers_by_end(self, history: History, by_end: ByEnd) -> list[Answer]:
+        """Answer as `answers`, for each of the named entities as of its own instant."""
+        if not by_end:
+            return []
+        now = self.snapshot_by_end(history, by_end)
         if not len(now):
             return []
         scores = shown_scores(self.model.probabilities(now))
-        trends = self._trends(history, as_of, now, scores)
+        trends = self._trends(history, now, scores)
         told = explain(self.model, now, self.features)
         probabilities = self.model.probabilities(now)
         is_past = self._is_past_horizon(now)
@@ -106,20 +127,21 @@ class Scorer:
             )
             for row in range(len(now))
         ]
-        return self._with_best_times(answers, history, as_of)
+        return self._with_best_times(answers, history)
 
-    def _with_best_times(
-        self, answers: list[Answer], history: History, as_of: datetime
-    ) -> list[Answer]:
+    def _with_best_times(self, answers: list[Answer], history: History) -> list[Answer]:
         """Add to engagement answers when the contact answered more often."""
         if self.spec.model is not ModelName.ENGAGEMENT:
             return answers
         sends = self.spec.examples(history, self.spans)
-        times = best_times(sends.filter(pl.col("horizon_ends_at") < as_of), history.time_zone)
-        words = {contact: time.words for contact, time in times.items()}
+        times = {
+            end: best_times(sends.filter(pl.col("horizon_ends_at") < end), history.time_zone)
+            for end in {answer.as_of for answer in answers}
+        }
+        found = [times[answer.as_of].get(answer.contact_id) for answer in answers]
         return [
-            replace(answer, best_time=words.get(answer.contact_id, NO_CLEAR_TIME))
-            for answer in answers
+            replace(answer, best_time=time.words if time else NO_CLEAR_TIME)
+            for answer, time in zip(answers, found, strict=True)
         ]
 
     def _answer(
@@ -146,19 +168,15 @@ class Scorer:
             as_of=now.examples.get_column("cutoff")[row],
         )
 
-    def _of(self, snapshot: Snapshot, entity_ids: Sequence[int] | None) -> Snapshot:
-        if entity_ids is None:
-            return snapshot
-        return snapshot.take(np.isin(snapshot.entities, np.asarray(entity_ids, dtype=np.int64)))
-
     def _is_past_horizon(self, now: Snapshot) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         ended = now.examples.select(pl.col("horizon_ends_at") <= pl.col("cutoff"))
         return ended.to_series().to_numpy()
 
-    def _trends(
-        self, history: History, as_of: datetime, now: Snapshot, scores: Vector
-    ) -> list[Trend]:
-        before = self.snapshot(history, as_of - TREND_SPAN)
+    def _trends(self, history: History, now: Snapshot, scores: Vector) -> list[Trend]:
+        cutoffs = now.examples.group_by("cutoff").agg("entity_id")
+        before = self.snapshot_by_end(
+            history, {end - TREND_SPAN: entities for end, entities in cutoffs.iter_rows()}
+        )
         then = dict(
             zip(
                 before.entities.tolist(),
@@ -166,7 +184,7 @@ class Scorer:
                 strict=True,
             )
         )
-        wrote = _received_since(history, as_of - TREND_SPAN, as_of)
+        wrote = _received_lately(history, now.examples)
         return [
             _trend(score, then.get(entity), wrote.get(contact, 0))
             for score, entity, contact in zip(
@@ -198,12 +216,19 @@ def shown_scores(probabilities: Vector) -> Vector:
     return np.asarray(np.round(np.clip(100 * probabilities, LOWEST_SHOWN, HIGHEST_SHOWN), 1))
 
 
-def _received_since(history: History, start: datetime, end: datetime) -> dict[int, int]:
+def _only(examples: pl.DataFrame, entities: Sequence[int] | None) -> pl.DataFrame:
+    return examples if entities is None else examples.filter(pl.col("entity_id").is_in(entities))
+
+
+def _received_lately(history: History, examples: pl.DataFrame) -> dict[int, int]:
+    """Return how often each contact wrote in the span of a trend before its cutoff."""
+    ends = examples.select("contact_id", "cutoff").unique()
     counted = (
-        history.messages.filter(
-            pl.col("direction") == Direction.INBOUND,
-            pl.col("sent_at") >= start,
-            pl.col("sent_at") < end,
+        history.messages.filter(pl.col("direction") == Direction.INBOUND)
+        .join(ends, on="contact_id")
+        .filter(
+            pl.col("sent_at") >= pl.col("cutoff") - TREND_SPAN,
+            pl.col("sent_at") < pl.col("cutoff"),
         )
         .group_by("contact_id")
         .len()

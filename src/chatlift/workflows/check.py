@@ -141,25 +141,11 @@ def _recorded(workspace: Workspace, version: Version) -> Recorded:
 
 def _five(scorer: Scorer, history: History, as_of: datetime) -> tuple[Answer, ...]:
     """Answer for five entities spread over the scores, as `predict` would; fewer where so few."""
-    chances = _chances(scorer, history, as_of)
-    ranked = sorted(chances, key=lambda entity: -chances[entity])
-    places = np.linspace(0, len(ranked) - 1, min(SHOWN_PREDICTIONS, len(ranked)))
-    chosen = {ranked[place] for place in places.astype(np.int64)}
-    return tuple(
-        answer
-        for instant, entities in entities_by_end(scorer.spec, history, as_of).items()
-        if not chosen.isdisjoint(entities)
-        for answer in scorer.answers(history, instant, entity_ids=list(chosen & set(entities)))
-    )
-
-
-def _chances(scorer: Scorer, history: History, as_of: datetime) -> dict[int, float]:
-    """Return the probability of every entity that can be scored, as of its own source's end."""
-    found: dict[int, float] = {}
-    for instant, entities in entities_by_end(scorer.spec, history, as_of).items():
-        snapshot = scorer.snapshot(history, instant)
-        own = snapshot.take(np.isin(snapshot.entities, entities))
-        if len(own):
-            chances = scorer.model.probabilities(own).tolist()
-            found.update(zip(own.entities.tolist(), chances, strict=True))
-    return found
+    by_end = entities_by_end(scorer.spec, history, as_of)
+    snapshot = scorer.snapshot_by_end(history, by_end) if by_end else None
+    if snapshot is None or not len(snapshot):
+        return ()
+    order = np.argsort(-scorer.model.probabilities(snapshot), kind="stable")
+    places = np.linspace(0, len(order) - 1, min(SHOWN_PREDICTIONS, len(order))).astype(np.int64)
+    chosen = snapshot.examples[order[places]].group_by("cutoff").agg("entity_id")
+    return tuple(scorer.answers_by_end(history, dict(chosen.iter_rows())))

@@ -158,12 +158,8 @@ def _answers(
         instant: [entity for entity in entities if wanted is None or entity in wanted]
         for instant, entities in entities_by_end(scorer.spec, history, as_of).items()
     }
-    return [
-        answer
-        for instant, entities in by_end.items()
-        if entities
-        for answer in scorer.answers(history, instant, entity_ids=entities)
-    ]
+    asked = {instant: entities for instant, entities in by_end.items() if entities}
+    return scorer.answers_by_end(history, asked)
 
 
 def _ended_before(ends: pl.DataFrame, as_of: datetime) -> dict[str, datetime]:

@@ -85,6 +85,23 @@ def test_one_answer_is_the_same_whoever_else_is_asked(
     assert scorer.answers(told, at(-5)) == []
 
 
+def test_many_instants_at_once_answer_as_each_alone(
+    trained: tuple[Scorer, Trained], told: History
+) -> None:
+    """Chats end at different instants; asking about all of them must change no answer."""
+    scorer, _ = trained
+    by_end = {at(70): [1, 2, 3], at(68.5): [4, 5, 6, 7], at(66): [8, 9], at(1): [10]}
+    alone = [
+        answer
+        for end, entities in by_end.items()
+        for answer in scorer.answers(told, end, entity_ids=entities)
+    ]
+    assert len({answer.as_of for answer in alone}) > 1
+    together = scorer.answers_by_end(told, by_end)
+    assert together == sorted(alone, key=lambda answer: answer.entity_id)
+    assert scorer.answers_by_end(told, {}) == []
+
+
 def test_an_answer_reads_as_its_probability(trained: tuple[Scorer, Trained], told: History) -> None:
     scorer, _ = trained
     for answer in scorer.answers(told, at(DAYS)):
