@@ -33,7 +33,11 @@ def feed_lines(report: FeedReport) -> list[str]:
         )
     if report.is_all_rejected:
         return lines
-    return [*lines, f"Import batch {report.batch_id} is done. Go on with: chatlift train"]
+    return [
+        *lines,
+        f"Import batch {report.batch_id} is done. Go on with: chatlift data check, which tells "
+        "what can be trained; where nobody keeps leads, before it: chatlift leads derive",
+    ]
 
 
 def _table(name: str, counts: TableCounts) -> str:

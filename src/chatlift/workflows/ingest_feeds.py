@@ -19,6 +19,8 @@ from chatlift.vocabulary import SIMULATED, Progress, ReportProgress, no_progress
 
 TABLES = ("contacts", "conversations", "messages", "facts")
 """What feeds tell; leads are derived from it."""
+NAMED_AGAIN = ("contacts", "conversations")
+"""What each message names anew; an import counts each of them once."""
 ROWS_AT_ONCE = 20_000
 """Records gathered before they are written: files of one payload each would take too long alone."""
 
@@ -137,6 +139,7 @@ class _Intake:
         self.completed_count = 0
         self.rejected_count = 0
         self.tables = dict.fromkeys(TABLES, TableCounts())
+        self.seen: dict[str, set[str]] = {name: set() for name in NAMED_AGAIN}
         self.passed_over: Counter[str] = Counter()
         self.entry_counts: Counter[str] = Counter()
         self.line_counts: Counter[str] = Counter()
@@ -158,10 +161,23 @@ class _Intake:
         self.completed_count += completed
         for name in TABLES:
             self.tables[name] += _counts(told, written, name, completed)
+            if name in NAMED_AGAIN:
+                self.tables[name] += self._named_before(name, told, written)
         names = {feed.feed_name: self._shown(feed.feed_name) for feed in feeds}
         self.rejected.append(_refused_by_store(set(names.values()), written))
         for feed in feeds:
             self._note(feed, names[feed.feed_name])
+
+    def _named_before(self, table: str, told: Records, written: WriteCounts) -> TableCounts:
+        """Return what takes out duplicates that this import itself named before.
+
+        How many messages are written at once would else show in the number of contacts.
+        """
+        ids = set(getattr(told, table)["external_id"])
+        again = len(ids & self.seen[table])
+        self.seen[table] |= ids
+        duplicate: int = getattr(written, table).duplicate
+        return TableCounts(duplicate=-min(again, duplicate))
 
     def _shown(self, file_name: str) -> str:
         """Return a file's name without the forgotten: a chat's file is called by its contact."""

@@ -42,7 +42,9 @@ from chatlift.store.accounts import ensure_account
 from chatlift.store.crm import Crm
 from chatlift.store.database import Database
 from chatlift.store.imports import rejected_rows
+from chatlift.store.outcomes import TableCounts
 from chatlift.vocabulary import SIMULATED
+from chatlift.workflows import ingest_feeds as ingest_feeds_module
 from chatlift.workflows.forget import contacts_to_forget, forget
 from chatlift.workflows.ingest import ingest
 from chatlift.workflows.ingest_feeds import FeedReport, ingest_feeds
@@ -244,6 +246,17 @@ def test_every_record_is_accounted_for_and_the_refused_are_kept(crm: Crm) -> Non
     assert columns.rows() == [("entries", "10.json", 0, "entry")]
     again = ingested(crm, feeds)
     assert sum(counts.accepted for counts in again.tables.values()) == 0
+
+
+def test_a_contact_counts_once_in_an_import_however_it_is_cut(
+    crm: Crm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest_feeds_module, "ROWS_AT_ONCE", 1)
+    feeds = cloud_feeds([inbound("a", T), inbound("b", T + 60), inbound("c", T + 120)])
+    first, again = ingested(crm, feeds), ingested(crm, feeds)
+    assert first.tables["contacts"] == TableCounts(accepted=1)
+    assert again.tables["contacts"] == TableCounts(duplicate=1)
+    assert again.tables["messages"] == TableCounts(duplicate=3)
 
 
 def test_a_message_that_takes_the_place_of_its_placeholder_is_counted(crm: Crm) -> None:
