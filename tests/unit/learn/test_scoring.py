@@ -90,7 +90,8 @@ def test_many_instants_at_once_answer_as_each_alone(
 ) -> None:
     """Chats end at different instants; asking about all of them must change no answer."""
     scorer, _ = trained
-    by_end = {at(70): [1, 2, 3], at(68.5): [4, 5, 6, 7], at(66): [8, 9], at(1): [10]}
+    ends = (at(70), at(68.5), at(66), at(1))
+    by_end = {end: list(range(place, 400, 4)) for place, end in enumerate(ends)}
     alone = [
         answer
         for end, entities in by_end.items()
