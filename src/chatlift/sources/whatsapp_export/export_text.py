@@ -68,6 +68,13 @@ def exports_in(path: Path) -> tuple[Path, ...]:
     return tuple(next((choice for choice in choices if choice), []))
 
 
+def _fault(error: Exception) -> str:
+    """Return what is wrong with a file and what to do, without its folder."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}. See that it is there and may be read"
+    return "it is damaged. Export the chat again"
+
+
 def left_out_of(path: Path) -> tuple[Path, ...]:
     """Return the texts and zips below a folder that `exports_in` does not take for chats."""
     if not path.is_dir():
@@ -94,9 +101,7 @@ def read_export_text(path: Path) -> ExportText:
             file.seek(0)
             inner, content = _unzipped(file, name) if is_zip else ("", _bounded(file, name))
     except FAULTS as error:
-        raise InvalidInput(
-            f"The export {name} cannot be read ({type(error).__name__}). Export the chat again."
-        ) from error
+        raise InvalidInput(f"The export {name} cannot be read: {_fault(error)}.") from error
     return ExportText(
         lines=_lines(decoded(content), name),
         title=_title(inner, source.name, source.parent.name),
