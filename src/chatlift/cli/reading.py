@@ -40,10 +40,12 @@ def models_named(name: str) -> tuple[ModelName, ...]:
 
 def model_named(name: str) -> ModelName:
     """Return the one model of that name; `all` will not do."""
-    models = models_named(name)
-    if len(models) > 1:
-        raise typer.BadParameter(f"Name one model: {', '.join(ModelName)}.")
-    return models[0]
+    try:
+        (model,) = parse_models(name)
+    except (InvalidInput, ValueError) as error:
+        told = f"{name!r} is not one model. Name one of: {', '.join(ModelName)}."
+        raise typer.BadParameter(told) from error
+    return model
 
 
 def parse_instant(text: str) -> datetime:

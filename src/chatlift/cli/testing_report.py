@@ -67,7 +67,10 @@ def summary(report: CheckReport) -> list[str]:
 def _closing(report: CheckReport) -> str:
     if report.passed:
         return "Everything that was tested does what was measured of it."
-    worst = next(check.model for check in report.checks if not check.passed)
+    failed = [check for check in report.checks if not check.passed]
+    worst = next((check.model for check in failed if check.version_number is not None), None)
+    if worst is None:
+        return "There was nothing to test. The sentences above say what to do."
     return (
         f"Not everything passed. See the sentences above; then `chatlift models rollback {worst}` "
         f"or `chatlift train {worst}`."

@@ -15,6 +15,7 @@ from chatlift.cli.reading import as_usage, chosen_parameters, models_named
 from chatlift.cli.stopping import is_asked_to_stop
 from chatlift.cli.surroundings import Desk, announced, desk, workspace
 from chatlift.cli.training_report import error_lines, model_report, opening, summary, to_json
+from chatlift.errors import ErrorKind
 from chatlift.registry.workspace import Workspace
 from chatlift.vocabulary import Verdict
 from chatlift.workflows.train import TrainReport, TrainRequest
@@ -23,6 +24,8 @@ from chatlift.workflows.train import train as run_training
 FAILED = 1
 NOT_READY = 3
 REFUSED = 4
+UNREADY_KINDS = {ErrorKind.INVALID, ErrorKind.NOT_READY}
+"""What the data or the request is to blame for, rather than Chatlift."""
 
 app = new_app()
 
@@ -70,7 +73,8 @@ def train(
     """Train one model or all three, judge them on rows they have not seen, promote the good ones.
 
     Ends with 0 if every model was promoted or kept for want of evidence, 4 if the gate refused
-    one, 3 if none had enough data, 1 if one failed. Ctrl-C stops cleanly: what serves is untouched.
+    one, 3 if none had enough data or what was asked does not fit it, 1 if one failed. Ctrl-C stops
+    cleanly: what serves is untouched.
 
     Example: chatlift train churn --set trees=200
     """
@@ -114,10 +118,10 @@ def trained(
 
 def exit_code(report: TrainReport) -> int:
     """Return how the command ends: the worst of the models, too little data only if all lack it."""
-    statuses = [outcome.status for outcome in report.outcomes]
     verdicts = [outcome.decision.verdict for outcome in report.outcomes if outcome.decision]
-    if "failed" in statuses:
+    failures = {outcome.error["kind"] for outcome in report.outcomes if outcome.error}
+    if failures - UNREADY_KINDS:
         return FAILED
     if Verdict.REFUSE in verdicts:
         return REFUSED
-    return NOT_READY if not verdicts else 0
+    return NOT_READY if ErrorKind.INVALID in failures or not verdicts else 0

@@ -232,6 +232,8 @@ def _next_steps(outcomes: Sequence[ModelOutcome]) -> list[str]:
     if serving:
         return [f"Go on with: chatlift test {serving[0]}, then chatlift predict {serving[0]}"]
     waiting = next((o for o in outcomes if o.version is not None), None)
+    if waiting is None and any(outcome.status == "failed" for outcome in outcomes):
+        return ["Go on with: chatlift runs show, which tells more of what failed."]
     if waiting is None:
         return ["Go on with: chatlift import, or wait for more outcomes."]
     return [f"Go on with: chatlift models show {waiting.model}"]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import count
 from typing import TypeVar
 
 import numpy as np
@@ -188,22 +189,16 @@ def out_of_fold(
     report: ReportProgress = no_progress,
 ) -> Predictions:
     """Predict every row by fits on the other folds, `repeats` times with other folds."""
-    done = 0
+    done = count(1)
     total = repeats * options.cv_folds
 
     def judge(repeat: int, fold: int, folds: Rows) -> Predictions:
-        nonlocal done
         inside = folds == fold
         fitted = fit_with(snapshot.take(~inside), _reseeded(recipe, repeat, fold))
         found = predictions_of(fitted, snapshot, np.flatnonzero(inside), repeat, fold)
-        done += 1
-        report(
-            Progress(
-                phase="folds",
-                fraction=done / total,
-                message=f"fold {done} of {total}",
-            )
-        )
+        number = next(done)
+        told = f"fold {number} of {total}"
+        report(Progress(phase="folds", fraction=number / total, message=told))
         return found
 
     tasks: list[Callable[[], Predictions]] = []

@@ -405,8 +405,8 @@ def _not_worse(against: AgainstChampion) -> Check:
         low=figure.low,
         high=figure.high,
         threshold=0.0,
-        sentence=f"A refresh of v{against.champion_number}: Brier score "
-        f"{_told(figure, sign=True)} better on {_rows_told(against)}; "
+        sentence=f"A refresh of v{against.champion_number}: its Brier score is "
+        f"{_told(figure, sign=True)} below that version's on {_rows_told(against)}; "
         + ("not shown to be worse." if passed else "shown to be worse."),
     )
 
@@ -437,8 +437,8 @@ def _shown_better(against: AgainstChampion) -> Check:
         low=bound if math.isfinite(bound) else None,
         high=figure.high,
         threshold=0.0,
-        sentence=f"A new recipe against v{against.champion_number}: Brier score "
-        f"{_told(figure, sign=True)} better on {_rows_told(against)}; "
+        sentence=f"A new recipe against v{against.champion_number}: its Brier score is "
+        f"{_told(figure, sign=True)} below that version's on {_rows_told(against)}; "
         + ("shown to be better" if passed else "not shown to be better")
         + f" (this look may err {against.allowed_error:.1%} of the time).",
     )

@@ -58,8 +58,9 @@ class ModelsBusy(Conflict):
     def __init__(self, models: Sequence[ModelName], run_id: str) -> None:
         super().__init__(
             f"Training of {', '.join(models)} was asked for, and the run {run_id} is training "
-            f"{'it' if len(models) == 1 else 'them'} now. Wait for it to end; "
-            f"if its process was killed, it lets go within {LEASE.seconds} seconds."
+            f"{'it' if len(models) == 1 else 'them'} now. Wait for it to end, or stop it with "
+            f"`chatlift runs stop {run_id}`; if its process was killed, it lets go within "
+            f"{LEASE.seconds} seconds."
         )
         self.run_id = run_id
 

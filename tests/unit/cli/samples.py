@@ -125,11 +125,11 @@ def not_ready() -> ModelOutcome:
     )
 
 
-def failed() -> ModelOutcome:
+def failed(kind: str = "internal") -> ModelOutcome:
     frame = {"file": "chatlift/learn/fitting.py", "line": 7, "function": "fit"}
     error: Mapping[str, Any] = {
         "type": "FloatingPointError",
-        "kind": "internal",
+        "kind": kind,
         "sentence": "Something broke.",
         "frames": [frame],
         "causes": [],

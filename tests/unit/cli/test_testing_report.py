@@ -1,5 +1,7 @@
 """The report of the model test suite."""
 
+from dataclasses import replace
+
 from tests.unit.cli.samples import answer
 
 from chatlift.cli.json_text import json_text
@@ -62,6 +64,13 @@ def test_the_summary_counts_and_closes() -> None:
     bad = summary(CheckReport(checks=(check(GOOD), check(BAD))))
     assert "Passed: 1/2 models" in bad
     assert "chatlift models rollback lead_scoring" in bad[-1]
+
+
+def test_what_is_not_there_cannot_be_rolled_back() -> None:
+    absent = replace(check(BAD, answers=()), version_number=None)
+    assert summary(CheckReport(checks=(absent,)))[-1].startswith("There was nothing to test.")
+    both = summary(CheckReport(checks=(absent, replace(check(BAD), model=ModelName.CHURN))))
+    assert "rollback churn" in both[-1]
 
 
 def test_programs_get_findings_and_predictions() -> None:

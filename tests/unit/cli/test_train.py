@@ -18,6 +18,10 @@ from chatlift.workflows.train import ModelOutcome
         ((outcome(), outcome(Verdict.REFUSE), not_ready()), 4),
         ((outcome(Verdict.REFUSE), failed()), 1),
         ((failed(), not_ready()), 1),
+        ((failed("not_ready"), not_ready()), 3),
+        ((outcome(), failed("not_ready")), 0),
+        ((outcome(), failed("invalid")), 3),
+        ((outcome(Verdict.REFUSE), failed("invalid")), 4),
     ],
 )
 def test_the_worst_outcome_decides(outcomes: tuple[ModelOutcome, ...], code: int) -> None:

@@ -102,6 +102,11 @@ def test_the_summary_tells_all_models_and_how_to_go_on() -> None:
     assert "chatlift predict lead_scoring" in told
 
 
+def test_the_way_on_fits_what_went_wrong() -> None:
+    assert "chatlift import" in summary(report(not_ready()))[-1]
+    assert "chatlift runs show" in summary(report(failed(), not_ready()))[-1]
+
+
 def test_a_version_that_was_not_promoted_on_request_says_so() -> None:
     kept = outcome(version=version(is_champion=False))
     assert "v7 PASSED, NOT PROMOTED" in "\n".join(summary(report(kept)))
