@@ -32,11 +32,20 @@ def _counts(report: DataReport) -> list[str]:
         f"{found.messages:,} messages, {found.leads:,} leads ({found.leads_won:,} won, "
         f"{found.leads_lost:,} lost, {found.leads_open:,} open), {found.facts:,} facts"
     ]
+    if (report.people_count, report.told_once_count) != (found.contacts, found.messages):
+        lines.append(
+            f"What several sources tell counts once: {report.people_count:,} people, "
+            f"{report.told_once_count:,} messages"
+        )
     lines += [
         f"{span.source}: complete from {span.observed_from:%Y-%m-%d %H:%M} to "
         f"{span.observed_through:%Y-%m-%d %H:%M} UTC"
         for span in report.spans
     ]
+    if report.ended_earlier_count:
+        lines.append(
+            f"{report.ended_earlier_count:,} contacts are complete only up to an earlier export"
+        )
     return lines
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+import polars as pl
+
 from chatlift.errors import NotReady
 from chatlift.history import History
 from chatlift.learn.data_quality import Outside, Point, examine
@@ -50,6 +52,13 @@ class DataReport:
     readiness: tuple[ModelReadiness, ...]
     is_forgetting_unfinished: bool
     """A forgetting was cut off; running the same command again completes it."""
+    people_count: int
+    """Contacts, one for each person however many sources tell of them."""
+    told_once_count: int
+    """Messages, one however many sources tell of it."""
+    ended_earlier_count: int
+    """Contacts that are complete up to an earlier instant than their source, such as chats of an
+    older export."""
 
 
 def check_data(workspace: Workspace, *, now: datetime) -> DataReport:
@@ -80,7 +89,17 @@ def check_data(workspace: Workspace, *, now: datetime) -> DataReport:
             _readiness(workspace, history, spec, counts.conversations) for spec in SPECS.values()
         ),
         is_forgetting_unfinished=open_receipt(workspace.crm) is not None,
+        people_count=history.contacts.height,
+        told_once_count=history.messages.height,
+        ended_earlier_count=_ended_earlier(history),
     )
+
+
+def _ended_earlier(history: History) -> int:
+    sources = history.contacts.join(history.observations, on="source")
+    own = history.contact_observations.rename({"observed_through": "own"})
+    both = sources.join(own, on="contact_id")
+    return both.filter(pl.col("own") < pl.col("observed_through")).height
 
 
 def _readiness(

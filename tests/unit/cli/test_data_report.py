@@ -32,6 +32,9 @@ def report(*, is_forgetting_unfinished: bool = False) -> DataReport:
         points=POINTS,
         readiness=(CHURN,),
         is_forgetting_unfinished=is_forgetting_unfinished,
+        people_count=1990,
+        told_once_count=9,
+        ended_earlier_count=3,
     )
 
 
@@ -41,6 +44,12 @@ def test_doubts_come_with_their_share_and_what_is_fine_in_one_line() -> None:
     assert "  !  2 gaps are there; wait." in lines
     assert "  ok  none of: repeated messages" in lines
     assert "  NO  contacts: 7, 100 needed, by 2026-03-01 at this pace" in lines
+
+
+def test_people_of_several_sources_and_older_exports_are_told_of() -> None:
+    lines = data_lines(report())
+    assert "What several sources tell counts once: 1,990 people, 9 messages" in lines
+    assert "3 contacts are complete only up to an earlier export" in lines
 
 
 def test_a_forgetting_that_was_cut_off_is_told() -> None:
