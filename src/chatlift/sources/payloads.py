@@ -28,6 +28,7 @@ class Body:
     """One webhook body of a file, or the reason why it could not be read."""
 
     file_name: str
+    """Where a document holds several bodies, followed by which of them it is, counted from 1."""
     value: object = None
     line_number: int | None = None
     """Null where the file is one document."""
@@ -74,7 +75,8 @@ def _of_document(opened: BinaryIO, file_name: str) -> Iterator[Body]:
     if several is None:
         yield whole
     else:
-        yield from (Body(file_name=file_name, value=value) for value in several)
+        for number, value in enumerate(several, start=1):
+            yield Body(file_name=f"{file_name}, body {number}", value=value)
 
 
 def _several(document: object) -> list[object] | None:

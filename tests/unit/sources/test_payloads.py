@@ -78,6 +78,11 @@ def test_what_cannot_be_read_is_refused_without_telling_its_content(
     assert told in body.refusal
 
 
+def test_a_body_among_several_of_a_document_tells_its_place(tmp_path: Path) -> None:
+    bodies = read_bodies(written(tmp_path, "two.json", json.dumps([ONE, TWO])))
+    assert [body.file_name for body in bodies] == ["two.json, body 1", "two.json, body 2"]
+
+
 def test_a_bad_line_leaves_the_others(tmp_path: Path) -> None:
     path = written(tmp_path, "x.jsonl", "{broken\n\n" + json.dumps(ONE))
     bad, good = read_bodies(path)
