@@ -14,6 +14,8 @@ from chatlift.errors import InvalidInput
 from chatlift.learn.specs.base import ModelSpec, Readiness, Spans, Target
 from chatlift.vocabulary import ChurnRule, ModelName
 
+NEVER_ZERO = frozenset({"entities", "examples"})
+"""Floors below which there is nothing to fit."""
 SECTIONS = ("spans", "readiness", "targets")
 
 
@@ -85,8 +87,11 @@ def _floors(floors: Readiness, own: Mapping[str, Any]) -> Readiness:
             raise InvalidInput(
                 f"No readiness floor is called {name!r}. There are: {', '.join(known)}."
             )
-        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            raise InvalidInput(f"The readiness floor {name} is {value!r}; give a whole number.")
+        fewest = 1 if name in NEVER_ZERO else 0
+        if not isinstance(value, int) or isinstance(value, bool) or value < fewest:
+            raise InvalidInput(
+                f"The readiness floor {name} is {value!r}; give a whole number from {fewest} up."
+            )
     return replace(floors, **own)
 
 

@@ -68,6 +68,7 @@ def test_another_models_settings_are_not_this_ones() -> None:
         ({"spans": {"ages_days": 7}}, "ages_days is 7"),
         ({"readiness": {"leads": 5}}, "No readiness floor is called 'leads'. There are: entities"),
         ({"readiness": {"entities": -1}}, "entities is -1; give a whole number"),
+        ({"readiness": {"examples": 0}}, "examples is 0; give a whole number from 1 up"),
         ({"readiness": {"entities": 2.5}}, "entities is 2.5; give a whole number"),
         ({"readiness": {"entities": True}}, "entities is True; give a whole number"),
         ({"targets": {"mae": True}}, "target for mae is True; give a number"),
