@@ -74,7 +74,10 @@ class Cast:
 
 
 def all_messages(cast: Cast, days: Days, rng: np.random.Generator) -> pl.DataFrame:
-    """Return every message up to the end, sorted by time; see the module's docstring.
+    """Return every message up to the end, contact by contact; see the module's docstring.
+
+    One after the other as they were sent; a contact's stand together, since a database writes and
+    reads them faster so.
 
     Columns: those of `TABLE`, `kind` (index into `KINDS`) and `sentence`. `probability` is null
     but for sends.
@@ -95,9 +98,10 @@ def all_messages(cast: Cast, days: Days, rng: np.random.Generator) -> pl.DataFra
     kind = rng.choice(
         3, size=kept.height, p=(1 - IMAGE_SHARE - AUDIO_SHARE, IMAGE_SHARE, AUDIO_SHARE)
     )
-    return kept.with_columns(
+    told = kept.with_columns(
         kind=pl.Series(kind.astype(np.int8)), sentence=pl.Series(numbers.astype(np.uint32))
     )
+    return told.sort("contact", maintain_order=True)
 
 
 def speak(style: Whole, rng: np.random.Generator) -> Whole:
