@@ -177,13 +177,11 @@ def _no_leak(evidence: Evidence) -> Check:
     ]
     told = " ".join(leak.sentence for leak in open_leaks)
     worst = open_leaks[0].auc if open_leaks else Figure(None)
-    return Check(
+    return _measured(
+        worst,
         name="no_leak",
         kind=CheckKind.SAFETY,
         passed=not open_leaks,
-        value=worst.value,
-        low=worst.low,
-        high=worst.high,
         threshold=SUSPICIOUS_AUC,
         sentence=told or "No column knows the outcome beforehand.",
     )
@@ -228,16 +226,30 @@ def _quality(evidence: Evidence) -> tuple[Check, ...]:
     )
 
 
+def _measured(
+    figure: Figure, *, name: str, kind: CheckKind, passed: bool, threshold: float, sentence: str
+) -> Check:
+    """Return a check of a figure, with its interval."""
+    return Check(
+        name=name,
+        kind=kind,
+        passed=passed,
+        value=figure.value,
+        low=figure.low,
+        high=figure.high,
+        threshold=threshold,
+        sentence=sentence,
+    )
+
+
 def _beats_chance(evidence: Evidence) -> Check:
     auc = evidence.evaluation.figures["roc_auc"]
     passed = auc.low is not None and auc.low > 0.5
-    return Check(
+    return _measured(
+        auc,
         name="better_than_chance",
         kind=CheckKind.QUALITY,
         passed=passed,
-        value=auc.value,
-        low=auc.low,
-        high=auc.high,
         threshold=0.5,
         sentence=f"ROC AUC is {_told(auc)}; "
         + ("above" if passed else "not shown to be above")
@@ -249,13 +261,11 @@ def _beats_rule(evidence: Evidence) -> Check:
     rule = evidence.evaluation.rule
     gain = rule.auc_gain
     passed = gain.low is not None and gain.low > 0
-    return Check(
+    return _measured(
+        gain,
         name="better_than_simple_rule",
         kind=CheckKind.QUALITY,
         passed=passed,
-        value=gain.value,
-        low=gain.low,
-        high=gain.high,
         threshold=0.0,
         sentence=f"ROC AUC is {_told(gain, sign=True)} against the simple rule "
         f"({rule.name}: {_told(rule.figures['roc_auc'])}); "
@@ -266,13 +276,11 @@ def _beats_rule(evidence: Evidence) -> Check:
 def _beats_base_brier(evidence: Evidence) -> Check:
     gain = evidence.evaluation.brier_gain
     passed = gain.low is not None and gain.low > 0
-    return Check(
+    return _measured(
+        gain,
         name="better_brier_than_base_rate",
         kind=CheckKind.QUALITY,
         passed=passed,
-        value=gain.value,
-        low=gain.low,
-        high=gain.high,
         threshold=0.0,
         sentence=f"The Brier score is {_told(gain, sign=True)} below the base rate's; "
         + ("better." if passed else "not shown to be better."),
@@ -287,13 +295,11 @@ def _mean_is_right(evidence: Evidence) -> Check:
     if is_small and not contains:
         verdict = f"they differ by less than {SMALL_MEAN_GAP:g}, which is small."
     passed = contains or is_small
-    return Check(
+    return _measured(
+        gap,
         name="mean_score_is_base_rate",
         kind=CheckKind.QUALITY,
         passed=passed,
-        value=gap.value,
-        low=gap.low,
-        high=gap.high,
         threshold=0.0,
         sentence=f"The mean score is {_told(gap, sign=True)} from the share of positive outcomes; "
         + verdict,
@@ -306,13 +312,11 @@ def _calibrated(evidence: Evidence) -> tuple[Check, ...]:
         error = figures["calibration_error"]
         passed = error.value is not None and error.value <= CALIBRATED_ERROR
         return (
-            Check(
+            _measured(
+                error,
                 name="calibrated",
                 kind=CheckKind.QUALITY,
                 passed=passed,
-                value=error.value,
-                low=error.low,
-                high=error.high,
                 threshold=CALIBRATED_ERROR,
                 sentence=f"Calibration error is {_told(error)}; at most {CALIBRATED_ERROR} is "
                 "allowed.",
@@ -340,13 +344,11 @@ def _line_check(name: str, figures: Mapping[str, Figure], right: float) -> Check
     )
     if not contains and is_small:
         told += f" Probabilities are off by {_told(error)} on average, which is small."
-    return Check(
+    return _measured(
+        figure,
         name=name,
         kind=CheckKind.QUALITY,
         passed=contains or is_small,
-        value=figure.value,
-        low=figure.low,
-        high=figure.high,
         threshold=right,
         sentence=told,
     )
@@ -362,13 +364,11 @@ def _target(target: Target, evaluation: Evaluation) -> Check:
     figure = evaluation.figures[target.metric]
     passed = figure.value is not None and target.is_met(figure.value)
     side = "below" if target.is_upper else "above"
-    return Check(
+    return _measured(
+        figure,
         name=f"target_{target.metric}",
         kind=CheckKind.TARGET,
         passed=passed,
-        value=figure.value,
-        low=figure.low,
-        high=figure.high,
         threshold=target.bound,
         sentence=f"The target {target.metric} {side} {target.bound:g} is "
         f"{'met' if passed else 'not met'}: {_told(figure)}.",
@@ -397,13 +397,11 @@ def _not_worse(against: AgainstChampion) -> Check:
             "not seen: nothing is new, so it stays.",
         )
     passed = not _is_shown_worse(against)
-    return Check(
+    return _measured(
+        figure,
         name="refresh_not_worse",
         kind=CheckKind.CHAMPION,
         passed=passed,
-        value=figure.value,
-        low=figure.low,
-        high=figure.high,
         threshold=0.0,
         sentence=f"A refresh of v{against.champion_number}: its Brier score is "
         f"{_told(figure, sign=True)} below that version's on {_rows_told(against)}; "
