@@ -66,7 +66,7 @@ def test_refused_rows_are_listed_mended_and_sent_again(
 
 
 def test_every_example_of_the_table_runs(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    assert len(TRIED) == 3
+    assert len(TRIED) == 9
     for command in TRIED:
         assert run(f"{command} --quiet") == 0
     said = capsys.readouterr().out
@@ -74,6 +74,8 @@ def test_every_example_of_the_table_runs(run: Run, capsys: pytest.CaptureFixture
     assert "Nothing was written." in said
     assert "2 rows read = 2 accepted" in said
     assert "1 rows read = 1 accepted" in said
+    assert "Excel, sheet contacts" in said
+    assert "messages: 4 read = 4 accepted" in said  # As the page of conversations says.
 
 
 def test_an_import_of_which_no_row_could_be_used_exits_with_3(run: Run, tmp_path: Path) -> None:
