@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from chatlift.errors import NotFound
+from chatlift.errors import Conflict, NotFound
 from chatlift.registry.workspace import Workspace
 from chatlift.store.contact_data import contact_data
-from chatlift.store.known_contacts import find_contacts, same_person
+from chatlift.store.crm import Crm
+from chatlift.store.known_contacts import KnownContact, find_contacts, same_person
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +32,26 @@ def export_contact(
     ------
     NotFound
         If nobody is known by it.
+    Conflict
+        If several people are: nobody may be handed the data of another.
     """
-    found = same_person(workspace.crm, find_contacts(workspace.crm, wanted, source=source))
-    if not found:
+    found = _one_person(workspace.crm, wanted, source)
+    data = contact_data(workspace.crm, found)
+    return ContactExport(account=workspace.account.name, exported_at=now, data=data)
+
+
+def _one_person(crm: Crm, wanted: str, source: str | None) -> tuple[KnownContact, ...]:
+    named = find_contacts(crm, wanted, source=source)
+    if not named:
         raise NotFound(
             "No contact has this id or phone. Give the id that its source uses, or its phone "
             "number with the country's code."
         )
-    data = contact_data(workspace.crm, found)
-    return ContactExport(account=workspace.account.name, exported_at=now, data=data)
+    found = same_person(crm, named)
+    if len(same_person(crm, named[:1])) < len(found):
+        sources = ", ".join(sorted({contact.source for contact in named}))
+        raise Conflict(
+            f"{len(named)} contacts of {sources} have this id or phone, and they may be different "
+            "people. Name one by the id that its source uses, and the source with --source."
+        )
+    return found

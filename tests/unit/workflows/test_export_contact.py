@@ -2,7 +2,8 @@ import polars as pl
 import pytest
 from tests.businesses import clock_at
 
-from chatlift.errors import NotFound
+from chatlift.errors import Conflict, NotFound
+from chatlift.records import CONTACTS, Records
 from chatlift.registry.workspace import Workspace
 from chatlift.store.imports import REJECTED, record_batch
 from chatlift.vocabulary import ModelName
@@ -64,3 +65,32 @@ def test_a_forgotten_contact_has_no_data(trained: Workspace) -> None:
     forget(trained, contacts_to_forget(trained.crm, "c7"), clock=clock_at(120))
     with pytest.raises(NotFound, match="No contact has this id"):
         export_contact(trained, "c7", now=NOW)
+
+
+def bring(workspace: Workspace, source: str, **phones: str) -> None:
+    told = [dict.fromkeys(CONTACTS) | {"external_id": i, "phone": p} for i, p in phones.items()]
+    contacts = pl.DataFrame(told, schema=CONTACTS).with_columns(created_at=pl.lit(NOW))
+    workspace.crm.write(Records(contacts=contacts), source=source)
+
+
+def test_nobody_is_handed_the_data_of_another_with_the_same_id(trained: Workspace) -> None:
+    bring(trained, "shop", c7="+15550100007")
+    with pytest.raises(Conflict, match="--source"):
+        export_contact(trained, "c7", now=NOW)
+    told = export_contact(trained, "c7", source="shop", now=NOW).data["contacts"]
+    assert [row["source"] for row in told] == ["shop"]
+
+
+def test_nobody_is_handed_the_data_of_another_with_the_same_phone(trained: Workspace) -> None:
+    bring(trained, "shop", s1="+15550100007", s2="+15550100007")
+    with pytest.raises(Conflict, match="2 contacts of shop"):
+        export_contact(trained, "+15550100007", now=NOW)
+    told = export_contact(trained, "s1", now=NOW).data["contacts"]
+    assert [row["external_id"] for row in told] == ["s1"]
+
+
+def test_one_person_in_two_sources_is_told_as_one(trained: Workspace) -> None:
+    bring(trained, "shop", s1="+15550100007")
+    bring(trained, "chats", w1="+15550100007")
+    told = export_contact(trained, "+15550100007", now=NOW).data["contacts"]
+    assert [row["external_id"] for row in told] == ["s1", "w1"]
