@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from sqlalchemy import func, select
+from sqlalchemy import Text, cast, func, select
 
 from chatlift.store.crm import Crm
 from chatlift.store.known_contacts import all_contacts
@@ -20,9 +20,14 @@ def contacts_sharing_a_phone(crm: Crm) -> int:
 
 
 def messages_of_unknown_direction(crm: Crm) -> int:
-    """Count the messages that imports refused because nobody could tell who wrote them."""
-    statement = (
-        select(func.count())
+    """Count the messages that imports refused because nobody could tell who wrote them.
+
+    The same row of the same file counts once, however often it was imported.
+    """
+    row = (ImportBatchRow.source, RejectionRow.file_name, RejectionRow.row_number)
+    refused = (
+        select(*row, cast(RejectionRow.cells, Text))
+        .distinct()
         .select_from(RejectionRow)
         .join(ImportBatchRow, ImportBatchRow.batch_id == RejectionRow.batch_id)
         .where(
@@ -32,4 +37,4 @@ def messages_of_unknown_direction(crm: Crm) -> int:
         )
     )
     with crm.database.read() as connection:
-        return connection.scalar(statement) or 0
+        return connection.scalar(select(func.count()).select_from(refused.subquery())) or 0

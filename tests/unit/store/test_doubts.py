@@ -24,8 +24,22 @@ def test_messages_refused_for_their_direction_are_counted(crm: Crm) -> None:
     told = dict.fromkeys(REJECTED) | {"file_name": "f", "row_number": 0, "reason": "no"}
     columns = [("messages", "direction"), ("messages", "sent_at"), ("leads", "direction")]
     rows = [told | {"table_name": table, "column_name": column} for table, column in columns]
-    refused = pl.DataFrame(rows, schema=REJECTED)
+    refuse(crm, pl.DataFrame(rows, schema=REJECTED))
+    assert messages_of_unknown_direction(crm) == 1
+
+
+def test_a_row_that_was_refused_in_two_imports_counts_once(crm: Crm) -> None:
+    told = dict.fromkeys(REJECTED) | {"file_name": "f", "row_number": 0, "reason": "no"}
+    told |= {"table_name": "messages", "column_name": "direction"}
+    first = pl.DataFrame([told | {"cells": '["m1", "sideways"]'}], schema=REJECTED)
+    refuse(crm, first)
+    refuse(crm, first)
+    assert messages_of_unknown_direction(crm) == 1
+    refuse(crm, pl.DataFrame([told | {"cells": '["m2", "sideways"]'}], schema=REJECTED))
+    assert messages_of_unknown_direction(crm) == 2
+
+
+def refuse(crm: Crm, refused: pl.DataFrame) -> None:
     record_batch(
         crm.database, crm.account_id, source="s", imported_at=NOW, summary={}, rejected=refused
     )
-    assert messages_of_unknown_direction(crm) == 1
