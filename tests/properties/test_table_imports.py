@@ -249,7 +249,7 @@ def test_refused_rows_read_back_from_their_export_as_they_were(
     )
     files = TableFiles(messages=path)
     first = ingest(files, SourceMapping(), crm=crm, imported_at=NOW, source=source)
-    folder, scratch = tmp_path / "rejected", tmp_path / "scratch"
+    folder, scratch = tmp_path / f"rejected of {source}", tmp_path / "scratch"
     scratch.mkdir(exist_ok=True)
     export_rejected(crm.database, crm.account_id, first.batch_id, folder)
     _, again, mapping = mended_files(

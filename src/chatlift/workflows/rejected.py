@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from chatlift.errors import InvalidInput
+from chatlift.errors import Conflict, InvalidInput
 from chatlift.sources.csv_files import CsvFile
 from chatlift.sources.mapping import SourceMapping, mapping_again, parse_mapping
 from chatlift.sources.spreadsheet_text import escaped, unescaped
@@ -52,11 +52,15 @@ def export_rejected(
         If there is no such import.
     InvalidInput
         If the import is unfinished.
+    Conflict
+        If the folder holds such a file already; nothing is written then.
     """
     batch = batch_of(database, account_id, batch_id)
     is_of_tables = "headers" in batch.summary or batch.finished_at is None
     headers = _headers(batch) if is_of_tables else {}
     rows = rejected_rows(database, account_id, batch_id)
+    if rows.height:
+        _refuse_written_on(folder)
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for (table,), told in rows.group_by("table_name", maintain_order=True):
@@ -118,6 +122,17 @@ def mended_files(
         preset=mapping_again(batch.mapping or {}),
     )
     return batch, TableFiles(**{table: scratch / f"{table}.csv" for table in present}), mapping
+
+
+# A folder may hold what the rows came from, or rows half mended; and `retry` reads all that lies
+# there, so files of two imports must not meet either.
+def _refuse_written_on(folder: Path) -> None:
+    held = [f"{table}.csv" for table in SCHEMAS if (folder / f"{table}.csv").exists()]
+    if held:
+        raise Conflict(
+            f"The folder {folder} already holds {', '.join(held)}, and files are not written over. "
+            "Name an empty folder with --folder, or move them away."
+        )
 
 
 def _headers(batch: Batch) -> Mapping[str, list[str]]:

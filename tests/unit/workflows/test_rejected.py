@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from chatlift.errors import InvalidInput, NotFound
+from chatlift.errors import Conflict, InvalidInput, NotFound
 from chatlift.sources.mapping import SourceMapping, parse_mapping
 from chatlift.sources.tables import TableFiles
 from chatlift.store.crm import Crm
@@ -93,6 +93,18 @@ def test_rows_that_are_still_bad_are_told_by_their_line_in_the_mended_file(
         '["b", "soon", "=1+1\\nsecond line"]',
         '["c", "03/04/2025", "x", "too", "many"]',
     ]
+
+
+def test_no_file_is_written_over_by_an_export(crm: Crm, tmp_path: Path) -> None:
+    batch_id = imported(crm, tmp_path)
+    # The folder of the import itself holds what the rows came from.
+    with pytest.raises(Conflict, match=r"already holds contacts\.csv"):
+        export_rejected(crm.database, crm.account_id, batch_id, tmp_path)
+    assert (tmp_path / "contacts.csv").read_text(encoding="utf-8") == CONTACTS
+    (tmp_path / "mended").mkdir()
+    (tmp_path / "mended" / "leads.csv").touch()
+    with pytest.raises(Conflict, match=r"already holds leads\.csv"):
+        export_rejected(crm.database, crm.account_id, batch_id, tmp_path / "mended")
 
 
 def test_what_cannot_be_exported_is_told(crm: Crm, tmp_path: Path) -> None:
