@@ -58,12 +58,24 @@ def leads_of_other_sources(crm: Crm, derived: str, *, contact_source: str | None
         return connection.scalar(statement) or 0
 
 
-def replace_derived(crm: Crm, derived: str, leads: pl.DataFrame) -> Replaced:
-    """Put these leads, as `TOLD`, in place of all of this source, in one transaction.
+def replace_derived(
+    crm: Crm, derived: str, leads: pl.DataFrame, *, contact_source: str | None
+) -> Replaced:
+    """Put these leads, as `TOLD`, in place of all that were derived, in one transaction.
 
     A lead that stays keeps its number. Doing it again changes nothing.
+
+    Parameters
+    ----------
+    contact_source
+        Replace only the leads of contacts of this source; None means all.
     """
     mine = (LEADS.c.account_id == crm.account_id) & (LEADS.c.source == derived)
+    if contact_source is not None:
+        theirs = select(ContactRow.contact_id).where(
+            ContactRow.account_id == crm.account_id, ContactRow.source == contact_source
+        )
+        mine &= LEADS.c.contact_id.in_(theirs)
     columns = [
         stored_number(LEADS.c[name]) if dtype == INSTANT else LEADS.c[name]
         for name, dtype in STORED.items()

@@ -37,7 +37,7 @@ class DeriveReport:
 def derive_leads(
     workspace: Workspace, derivation: Derivation, *, source: str | None = None, write: bool = False
 ) -> DeriveReport:
-    """Find the leads; with `write`, put them in place of those that were derived before.
+    """Find the leads; with `write`, put them in place of those derived before for the source.
 
     Parameters
     ----------
@@ -68,8 +68,12 @@ def derive_leads(
         sign_count=found.sign_count,
         unused_sign_count=found.unused_sign_count,
         shared_instant_count=found.shared_instant_count,
-        written=replace_derived(workspace.crm, DERIVED, found.leads) if write else None,
+        written=_written(workspace, found, source) if write else None,
     )
+
+
+def _written(workspace: Workspace, found: DerivedLeads, source: str | None) -> Replaced:
+    return replace_derived(workspace.crm, DERIVED, found.leads, contact_source=source)
 
 
 def _check(derivation: Derivation) -> None:
