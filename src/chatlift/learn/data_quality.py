@@ -210,8 +210,8 @@ def _leads(history: History, horizon_days: float) -> Iterator[Point]:
         "outcomes_without_a_date",
         seen.filter(~is_open & pl.col("closed_at").is_null()).height,
         seen.height,
-        "closed leads have no closing date; they count as known from their import on, and the "
-        "time split cannot be exact",
+        "leads are closed without a closing date; they count as known from their import on, and "
+        "the time split cannot be exact",
     )
     yield _point(
         "leads_closed_before_they_came",
