@@ -87,6 +87,15 @@ def test_an_import_of_which_no_row_could_be_used_exits_with_3(run: Run, tmp_path
     assert run(f"import --contacts {path.as_posix()} --quiet --day-first") == 0
 
 
+def test_a_table_named_twice_is_wrong_usage_rather_than_read_once(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    contacts = "--contacts docs/examples/shop-contacts.csv"
+    assert run(f"import {contacts} {contacts} --map docs/examples/shop.yaml") == 2
+    assert "--contacts is given more than once" in capsys.readouterr().err
+    assert run(f"import {contacts} --map docs/examples/shop.yaml --quiet --quiet") == 0
+
+
 def test_a_dry_run_writes_nothing_and_keeps_messages_out_of_the_log(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -31,7 +31,15 @@ def import_lines(report: IngestReport) -> list[str]:
             f"Observed: {report.observed_from:%Y-%m-%d %H:%M} to "
             f"{report.observed_through:%Y-%m-%d %H:%M} UTC. Time passes for outcomes up to there."
         )
-    return [*lines, f"Import batch {report.batch_id} is done. Go on with: chatlift train"]
+    return [*lines, f"Import batch {report.batch_id} is done. {_next(report)}"]
+
+
+def _next(report: IngestReport) -> str:
+    if not any(table.read_count for table in report.tables.values()):
+        return "The files hold no row below their header: see whether the export was a full one."
+    if report.is_all_rejected:
+        return "Nothing of it can be used."
+    return "Go on with: chatlift train"
 
 
 def _table(name: str, table: TableReport) -> list[str]:

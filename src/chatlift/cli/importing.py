@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from chatlift.cli import importing_feeds, options, rejected
 from chatlift.cli.import_report import import_lines, preview_lines
@@ -29,11 +30,29 @@ app = new_app()
 app.registered_commands += importing_feeds.app.registered_commands
 app.add_typer(rejected.app, name="rejected")
 
+
+class OnceEach(TyperGroup):
+    """Refuses an option with a value that is given twice: only the last would be read."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Return what is left of the words after the options."""
+        _, _, given = self.make_parser(ctx).parse_args(args=[*args])
+        valued = [p for p in given if not getattr(p, "is_flag", False)]
+        for parameter in valued:
+            if valued.count(parameter) > 1:
+                raise typer.BadParameter(
+                    f"{parameter.opts[0]} is given more than once, and an import takes one of it. "
+                    "Import further files by themselves.",
+                    ctx=ctx,
+                )
+        return super().parse_args(ctx, args)
+
+
 TableFile = typer.Option(exists=True, dir_okay=False, help="CSV, Excel, Parquet or JSON Lines.")
 
 
 # Long because every option is declared here, with its help; the body is short.
-@app.callback(invoke_without_command=True)
+@app.callback(cls=OnceEach, invoke_without_command=True)
 def import_files(
     ctx: typer.Context,
     contacts: Annotated[Path | None, TableFile] = None,

@@ -36,6 +36,14 @@ def test_every_row_is_accounted_for() -> None:
     assert "1,005 rows read = 1,000 accepted + 3 duplicate + 2 rejected" in told()
 
 
+def test_only_an_import_that_brought_rows_leads_on_to_training() -> None:
+    assert "Go on with: chatlift train" in told()
+    none = told(read_count=0, accepted_count=0, duplicate_count=0, rejected_count=0)
+    assert none.endswith("see whether the export was a full one.")
+    refused = told(read_count=2, accepted_count=0, duplicate_count=0)
+    assert refused.endswith("Nothing of it can be used.")
+
+
 def test_a_column_that_training_cannot_use_says_how_to_vouch_for_it() -> None:
     text = told(import_known_columns=("city", "plan"))
     assert "Known only from this import on: city, plan." in text
