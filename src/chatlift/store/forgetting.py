@@ -72,6 +72,9 @@ MASKED_COLUMNS: tuple[tuple[type[Base], tuple[str, ...]], ...] = (
     (TrainingRunRow, ("message", "error", "request")),
 )
 """Where a text that is not the contact's own may name it, such as the file name of a chat."""
+TOLD_OF_REFUSED = ("file_name", "column_name", "value", "cells")
+"""Columns of a refused row that may name somebody. The others are our own words: somebody saved as
+`Customer` is not meant where a reason lists that word."""
 VACUUMED = (CONTACTS, CONVERSATIONS, MESSAGES, LEADS, FACTS, PREDICTIONS, EVALUATIONS, REJECTED)
 
 
@@ -454,4 +457,4 @@ def _same(key: Column[Any], value: int) -> ColumnElement[bool]:
 
 
 def _told(row: Mapping[str, Any]) -> list[Any]:
-    return [value for name, value in row.items() if not name.endswith(("_id", "_number"))]
+    return [row[name] for name in TOLD_OF_REFUSED]

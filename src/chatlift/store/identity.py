@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from chatlift.store.tombstones import FEWEST_PHONE_DIGITS, MASK, phone_key
+from chatlift.store.tombstones import FEWEST_PHONE_DIGITS, MASK, NAMED_BY, phone_key
 
 SHORTEST_IN_TEXT = 4
 """Characters from which on an id or a name is looked for inside a text; a shorter one, such as
 `17`, would be found in every date, and counts only where it is all of a value or said to be an
 id."""
+OUR_KEYS = frozenset(NAMED_BY)
+"""Names of tables: a key of this name is ours, even if somebody is saved as `Messages`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +36,8 @@ class Identity:
         (True, False, True)
         """
         if isinstance(value, dict):
-            return any(self.is_named_in(part) for pair in value.items() for part in pair)
+            keys = value.keys() - OUR_KEYS
+            return any(map(self.is_named_in, (*keys, *value.values())))
         if isinstance(value, list | tuple):
             return any(map(self.is_named_in, value))
         if not isinstance(value, str):
@@ -44,7 +47,10 @@ class Identity:
     def masked(self, value: Any) -> Any:
         """Return the value with every text that names the person masked where it does."""
         if isinstance(value, dict):
-            return {self.masked(key): self.masked(part) for key, part in value.items()}
+            return {
+                key if key in OUR_KEYS else self.masked(key): self.masked(part)
+                for key, part in value.items()
+            }
         if isinstance(value, list | tuple):
             return [self.masked(part) for part in value]
         if not isinstance(value, str):

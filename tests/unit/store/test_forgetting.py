@@ -169,6 +169,15 @@ def test_refused_rows_that_name_the_person_go_and_file_names_are_masked(shop: Cr
     assert counted(shop)["rejected_rows"] == 4
 
 
+def test_refused_rows_whose_reason_holds_the_name_as_a_word_of_ours_stay(shop: Crm) -> None:
+    saved = {"external_id": "contact-c", "name": "Messages", "created_at": NOW}
+    shop.write(Records(contacts=frame(CONTACTS, saved)), source=SHOP)
+    reject(shop, "shop.csv", "of somebody else")
+    forget(shop, "contact-c")
+    assert counted(shop)["rejected_rows"] == 0
+    assert "of somebody else" in everything(shop.database)
+
+
 def test_a_receipt_goes_on_where_it_was_cut_off(shop: Crm) -> None:
     found = same_person(shop, find_contacts(shop, "contact-ana"))
     begun = Forgetting(shop, found)

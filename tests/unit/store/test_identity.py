@@ -28,6 +28,14 @@ def test_nested_values_are_masked_where_they_name_the_person_only() -> None:
     assert masked == {"messages": {"file_name": f"{MASK}.txt", "read": 3}, "ids": [MASK, "18"]}
 
 
+def test_somebody_saved_as_one_of_our_words_takes_no_key_of_ours() -> None:
+    saved = Identity(names=frozenset({"Messages"}))
+    told = {"messages": {"file_name": "shop.csv"}}
+    assert not saved.is_named_in(told)
+    assert saved.masked(told) == told
+    assert saved.masked({"Messages": {"messages": "Messages"}}) == {MASK: {"messages": MASK}}
+
+
 def test_nobody_is_named_in_nothing() -> None:
     assert not Identity().is_named_in("anything at all")
 
