@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 
 import polars as pl
@@ -29,6 +30,11 @@ MISSING = (
     "(blank)",
 )
 """What stands in a cell of which nothing is known: so, with capitals, or all in capitals."""
+
+EARLIEST = datetime(1901, 1, 1, tzinfo=UTC)
+"""Nothing that a messaging business keeps is older. Programs write 0001-01-01, 1899-12-30 and
+1900-01-01 where they know no date, and one such cell would stretch what was observed to its year.
+"""
 
 OFFSET = r"[+-]\d{2}:?\d{2}$"
 NAIVE_FORMS = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d")
@@ -108,7 +114,12 @@ def in_one_order(text: pl.Expr, order: DateOrder | None) -> pl.Expr:
 
 
 def instant(cell: pl.Expr, form: InstantForm) -> pl.Expr:
-    """Return the UTC instant of each cell."""
+    """Return the UTC instant of each cell; null also for one before `EARLIEST`."""
+    read = _instant(cell, form)
+    return pl.when(read >= pl.lit(EARLIEST, INSTANT)).then(read)
+
+
+def _instant(cell: pl.Expr, form: InstantForm) -> pl.Expr:
     if form.date_format is not None:
         return _in_form(cell, form.date_format, form.time_zone)
     text = in_one_order(cell, form.order)

@@ -17,7 +17,7 @@ import polars as pl
 
 from chatlift import records
 from chatlift.records import INSTANT
-from chatlift.sources.cells import NO, YES, InstantForm, flag, instant, word
+from chatlift.sources.cells import EARLIEST, NO, YES, InstantForm, flag, instant, word
 from chatlift.sources.mapping import CREATION, IMPORT, SourceMapping
 from chatlift.sources.plans import REQUIRED, SUBJECTS, TablePlan, make_plan
 from chatlift.sources.raw_tables import RawTable
@@ -288,7 +288,9 @@ class _Parser:
         if name.endswith("_at"):
             form = self.plan.mapping.date_format
             known = f"in the form {form}" if form else "that can be read, such as 2026-01-31 17:05"
-            return f"{name} is no instant {known}; name its form as date_format"
+            return (
+                f"{name} is no instant {known}, from {EARLIEST:%Y} on; name its form as date_format"
+            )
         if name == "is_automatic":
             return f"{name} is none of {', '.join((*YES[:6], *NO[:6]))} ..."
         words = [word for listed in self._meanings(name).values() for word in listed]

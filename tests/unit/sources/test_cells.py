@@ -54,6 +54,13 @@ def test_what_is_no_instant_is_null(text: str) -> None:
     assert read(text, InstantForm(order=DAY)) is None
 
 
+@pytest.mark.parametrize("text", ["0001-01-01", "1899-12-30 00:00:00", "1/1/1900", "0026-03-01"])
+def test_what_programs_write_for_no_date_is_no_instant(text: str) -> None:
+    assert read(text, InstantForm(order=DAY)) is None
+    assert read("1901-01-01") == datetime(1901, 1, 1, tzinfo=UTC)
+    assert read("30.12.1899", InstantForm(date_format="%d.%m.%Y")) is None
+
+
 def test_a_zone_is_applied_where_none_is_written() -> None:
     madrid = InstantForm(time_zone="Europe/Madrid")
     assert read("2025-07-01 12:00", madrid) == datetime(2025, 7, 1, 10, tzinfo=UTC)
