@@ -47,7 +47,7 @@ class Commands(LazyGroup):
             ),
             "import": Door(
                 module="chatlift.cli.importing",
-                help="Read the files of a CRM export (CSV or Parquet).",
+                help="Read the files of a CRM export, chats or webhooks.",
             ),
             "leads": Door(
                 module="chatlift.cli.leads",
