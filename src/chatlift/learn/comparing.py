@@ -1,18 +1,31 @@
 """A new fit against the champion, paired, on rows that neither has seen.
 
-*Unseen by the champion* means: the example is not among those it was fitted on. Our side always
-answers by fits that saw neither the row nor its contact (out of fold).
+*Unseen by the champion* means: the example is not among those it was fitted on. Our side answers
+by fits that have not seen the row. Those of a new recipe have not seen its contact either (out of
+fold). Those of a refresh may know of it what the champion knows: were the contact wholly hidden
+from them, a champion that knows its past would look better than it is, and a third of all
+refreshes of engagement was called worse (docs/benchmarks.md).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chatlift.learn.evaluation import Basis, Options, Predictions, out_of_fold
-from chatlift.learn.fitting import FittedModel, Recipe
+from chatlift.learn.evaluation import (
+    Basis,
+    Options,
+    Predictions,
+    join,
+    out_of_fold,
+    predictions_of,
+    run_all,
+)
+from chatlift.learn.fitting import FittedModel, Recipe, fit
+from chatlift.learn.folds import grouped_folds
 from chatlift.learn.gate import FEWEST_UNSEEN_PER_CLASS, AgainstChampion
 from chatlift.learn.metrics import Judged, Vector, measure_difference
 from chatlift.learn.snapshots import Snapshot
@@ -48,20 +61,26 @@ def compare(
     Parameters
     ----------
     ours
-        Predictions of the new recipe by fits that had not seen the row: out of fold, all
-        repeats, and on the holdout.
+        Predictions by fits that had seen neither the row nor its contact: out of fold, all
+        repeats, and on the holdout. A new recipe is compared by them.
     basis
         Which of them decide: those of the judged fit.
     """
     judged = ours.where(ours.fold == -1 if basis is Basis.HOLDOUT else ours.fold >= 0)
     is_refresh = champion.has_same_spans and same_recipe(recipe, champion.model.recipe)
-    unseen = _unseen(champion, snapshot) & np.isin(np.arange(len(snapshot)), judged.rows)
+    is_new = _is_new(champion, snapshot)
+    unseen = is_new & snapshot.is_leading
+    if not is_refresh:
+        unseen &= np.isin(np.arange(len(snapshot)), judged.rows)
     positives, negatives = _classes(snapshot, unseen)
     is_thin = min(positives, negatives) < FEWEST_UNSEEN_PER_CLASS
     if is_thin and not is_refresh:
         gains = _cross_fitted(champion, snapshot, ours, options)
+    elif not unseen.any():
+        gains = np.empty(0)
     else:
-        gains = _on_unseen(champion, snapshot, judged, unseen, options)
+        rival = _refreshed(snapshot, is_new, recipe, options) if is_refresh else judged
+        gains = _on_unseen(champion, snapshot, rival, unseen, options)
     entities = len(np.unique(snapshot.entities))
     before = max(champion.entities_at_last_look, 1)
     return AgainstChampion(
@@ -86,11 +105,10 @@ def same_recipe(first: Recipe, second: Recipe) -> bool:
     )
 
 
-def _unseen(champion: Champion, snapshot: Snapshot) -> NDArray[np.bool_]:
+def _is_new(champion: Champion, snapshot: Snapshot) -> NDArray[np.bool_]:
     cutoffs = snapshot.examples.get_column("cutoff").dt.timestamp("us").to_list()
     keys = zip(snapshot.entities.tolist(), cutoffs, strict=True)
-    is_new = np.array([key not in champion.trained_on for key in keys], dtype=np.bool_)
-    return is_new & snapshot.is_leading
+    return np.array([key not in champion.trained_on for key in keys], dtype=np.bool_)
 
 
 def _classes(snapshot: Snapshot, rows: NDArray[np.bool_]) -> tuple[int, int]:
@@ -108,8 +126,6 @@ def _on_unseen(
     unseen: NDArray[np.bool_],
     options: Options,
 ) -> Vector:
-    if not unseen.any():
-        return np.empty(0)
     rows = np.flatnonzero(unseen)
     theirs = Judged(
         snapshot.labels[rows],
@@ -117,8 +133,24 @@ def _on_unseen(
         np.zeros(len(rows)),
         snapshot.contacts[rows],
     )
-    rivals = _judged(ours, snapshot, unseen)
-    return measure_difference([theirs], rivals, "brier", seed=options.seed)
+    return measure_difference([theirs], _judged(ours, snapshot, unseen), "brier", seed=options.seed)
+
+
+def _refreshed(
+    snapshot: Snapshot, is_new: NDArray[np.bool_], recipe: Recipe, options: Options
+) -> Predictions:
+    """Predict the new rows, each by a fit on all rows but the new ones of its fold's contacts."""
+    folds = grouped_folds(
+        snapshot.contacts, snapshot.labels, folds=options.cv_folds, seed=options.seed
+    )
+
+    def judge(fold: int) -> Predictions:
+        judged = is_new & (folds == fold)
+        fitted = fit(snapshot.take(~judged), recipe)
+        return predictions_of(fitted, snapshot, np.flatnonzero(judged), 0, fold)
+
+    held = [int(fold) for fold in np.unique(folds[is_new])]
+    return join(run_all([partial(judge, fold) for fold in held], options.threads))
 
 
 def _cross_fitted(
