@@ -21,7 +21,7 @@ from sqlalchemy import Connection, func, select
 from chatlift.errors import Unavailable
 from chatlift.records import INSTANT
 from chatlift.store.bulk import among, insert_new, table_of
-from chatlift.store.linking import phone_digits
+from chatlift.store.matching import phone_digits
 from chatlift.store.outcomes import REJECTIONS, ROW_NUMBER
 from chatlift.store.tables import ForgottenRow
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatlift.store.linking import Contact, Message, phone_digits, same_messages, same_people
+from chatlift.store.matching import Contact, Message, phone_digits, same_messages, same_people
 
 MINUTE = 60_000_000
 
