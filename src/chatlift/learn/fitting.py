@@ -165,14 +165,19 @@ def _medians(matrix: Matrix) -> Vector:
 def _fit_text(snapshot: Snapshot, folds: Rows, recipe: Recipe) -> tuple[TextWeights | None, Vector]:
     """Return the weights from all rows, and for each row the score by the other folds."""
     unseen = text_scores(None, snapshot)
+    strength = recipe.parameters.get("text_strength", 1.0)
+    if strength == 0:
+        return None, unseen
     rows = _newest_per_entity(snapshot, snapshot.ends > snapshot.starts)
     documents = _documents(snapshot, rows, recipe)
-    weights = _learn_text(documents, snapshot.labels[rows], recipe)
+    weights = _learn_text(documents, snapshot.labels[rows], strength, recipe.seed)
     if weights is None:
         return None, unseen
     for fold in range(INNER_FOLDS):
         inside, others = folds == fold, folds[rows] != fold
-        learned = _learn_text(documents[others], snapshot.labels[rows[others]], recipe)
+        learned = _learn_text(
+            documents[others], snapshot.labels[rows[others]], strength, recipe.seed
+        )
         unseen[inside] = text_scores(learned, snapshot.take(inside))
     return weights, unseen
 
@@ -185,11 +190,10 @@ def _documents(snapshot: Snapshot, rows: Rows, recipe: Recipe) -> Any:
     return documents_of(snapshot.tokens, starts, ends)
 
 
-def _learn_text(documents: Any, labels: Vector, recipe: Recipe) -> TextWeights | None:
-    strength = recipe.parameters.get("text_strength", 1.0)
-    if strength == 0 or len(labels) < FEWEST_TEXT_ENTITIES or len(np.unique(labels)) < 2:
+def _learn_text(documents: Any, labels: Vector, strength: float, seed: int) -> TextWeights | None:
+    if len(labels) < FEWEST_TEXT_ENTITIES or len(np.unique(labels)) < 2:
         return None
-    return learn_text_weights(documents, labels, strength=strength, seed=recipe.seed)
+    return learn_text_weights(documents, labels, strength=strength, seed=seed)
 
 
 def _newest_per_entity(snapshot: Snapshot, usable: NDArray[np.bool_]) -> Rows:

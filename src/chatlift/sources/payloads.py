@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -49,6 +50,13 @@ def read_bodies(path: Path) -> Iterator[Body]:
                 yield from _of_lines(opened, file.name)
             else:
                 yield from _of_document(opened, file.name)
+
+
+def body_lists(path: Path, most: int) -> Iterator[list[Body]]:
+    """Yield the bodies in lists of at most `most`, so that a file may be longer than the memory."""
+    bodies = read_bodies(path)
+    while some := list(islice(bodies, most)):
+        yield some
 
 
 def _files(path: Path) -> list[Path]:

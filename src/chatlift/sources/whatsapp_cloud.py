@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
 
 from chatlift.records import SAME_PERSON
@@ -30,7 +29,7 @@ from chatlift.sources.entries import (
     text_at,
 )
 from chatlift.sources.feeds import ParsedFeed
-from chatlift.sources.payloads import Body, read_bodies
+from chatlift.sources.payloads import Body, body_lists
 from chatlift.vocabulary import Direction, FactSubject
 
 MARKETING = {"stop": "true", "resume": "false", "signup": "false"}
@@ -57,8 +56,7 @@ def read_cloud_webhooks(
     InvalidInput
         If there is nothing to read, or a document is too long.
     """
-    bodies = read_bodies(path)
-    while some := list(islice(bodies, bodies_at_once)):
+    for some in body_lists(path, bodies_at_once):
         yield parse_cloud_bodies(some, feed_name=path.name, received_at=received_at)
 
 
