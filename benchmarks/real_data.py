@@ -61,7 +61,7 @@ def persuasion_for_good(target: Path) -> RealData:
     )
     leads = asked.with_columns(created_at=_one_a_day(asked))
     turns = said.filter(pl.col("Unit").is_not_null()).join(
-        leads, left_on="B2", right_on="talk", how="inner"
+        leads, left_on="B2", right_on="talk", how="inner", maintain_order="left"
     )
     messages = turns.select(
         external_id=pl.format("{}-{}", "B2", ""),
@@ -81,7 +81,8 @@ def persuasion_for_good(target: Path) -> RealData:
         outcome=pl.when("donated").then(pl.lit("won")).otherwise(pl.lit("lost")),
         closed_at=pl.col("created_at") + pl.duration(days=35),
     )
-    contacts = leads.group_by("person").agg(created_at=pl.col("created_at").min())
+    # In the order of persons: the store numbers contacts as they come, and folds go by numbers.
+    contacts = leads.group_by("person").agg(created_at=pl.col("created_at").min()).sort("person")
     return RealData(
         name="PersuasionForGood",
         model=ModelName.LEAD_SCORING,

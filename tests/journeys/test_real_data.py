@@ -1,7 +1,7 @@
 """Real data sets from their files to a verdict; skipped where the shared folder is missing.
 
-Two folds in place of five and far fewer trees keep it short; docs/benchmarks.md has the figures of
-the defaults.
+Fewer trees, and two folds in place of five where the set is large, keep it short;
+docs/benchmarks.md has the figures of the defaults.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ pytestmark = [
 TREES = {ModelName.LEAD_SCORING: {"trees": 20}, ModelName.CHURN: {"trees": 20}}
 
 
-def taken(make: Callable[[Path], RealData], model: ModelName) -> Outcome:
-    return trained_on(model, make, replace(request_for(model), cv_folds=2, parameters=TREES))
+def taken(make: Callable[[Path], RealData], model: ModelName, *, folds: int = 2) -> Outcome:
+    return trained_on(model, make, replace(request_for(model), cv_folds=folds, parameters=TREES))
 
 
 def out_of_fold_auc(outcome: Outcome) -> dict[str, float]:
@@ -51,7 +51,9 @@ def failed_checks(outcome: Outcome) -> set[str]:
 
 
 def test_conversations_tell_who_donates_better_than_chance() -> None:
-    outcome = taken(persuasion_for_good, ModelName.LEAD_SCORING)
+    # With two folds each fit sees half of the 1,017 talks; with five, as users have it, the AUC was
+    # 0.640 to 0.666 over five seeds.
+    outcome = taken(persuasion_for_good, ModelName.LEAD_SCORING, folds=5)
     whole = out_of_fold_auc(outcome)
     assert outcome.text is not None
     assert outcome.text.low is not None
