@@ -95,6 +95,46 @@ FINAL_STATUSES = frozenset(
 )
 
 
+class Role(StrEnum):
+    """What a caller may do, each all that the ones before may.
+
+    A viewer reads, an operator also trains, writes records and reads messages, an admin also
+    deletes, and hands out tokens.
+
+    Examples
+    --------
+    >>> Role.OPERATOR.includes(Role.VIEWER), Role.VIEWER.includes(Role.ADMIN)
+    (True, False)
+    """
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+    def includes(self, other: Role) -> bool:
+        """Tell whether this role may do all that `other` may."""
+        ranked = list(Role)
+        return ranked.index(self) >= ranked.index(other)
+
+
+class SlotDecision(StrEnum):
+    """What became of an instant at which a schedule was due."""
+
+    RAN = "ran"
+    SKIPPED = "skipped"
+    SUPERSEDED = "superseded"
+
+
+class ScoringStatus(StrEnum):
+    """Where a scoring of everybody, or one share of it, stands."""
+
+    QUEUED = "queued"
+    SCORING = "scoring"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    SUPERSEDED = "superseded"
+
+
 class ChurnRule(StrEnum):
     """What counts as leaving: falling silent, or cancelling a contract."""
 

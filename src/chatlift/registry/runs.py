@@ -41,7 +41,7 @@ TRANSITIONS: Mapping[RunStatus, frozenset[RunStatus]] = {
 
 RUNS = table_of(TrainingRunRow)
 LOCKS = table_of(RunLockRow)
-HIDDEN = frozenset({"run_number", "account_id"})
+HIDDEN = frozenset({"run_number", "account_id", "idempotency_key"})
 SHOWN = [column for column in RUNS.c if column.name not in HIDDEN]
 
 
@@ -101,6 +101,11 @@ class Run:
     started_at: datetime | None
     completed_at: datetime | None
     attempt: int
+    """How often a process has taken it up."""
+    attempts_allowed: int
+    requested_by: str
+    claimed_by: str | None
+    """The process that holds it; None where none does."""
     lease_expires_at: datetime | None
     cancel_requested_at: datetime | None
 
@@ -159,6 +164,8 @@ class Runs:
                     created_at=now,
                     started_at=now,
                     attempt=1,
+                    attempts_allowed=1,
+                    requested_by="",
                     lease_expires_at=now + LEASE,
                 )
             )

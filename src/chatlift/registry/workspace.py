@@ -45,22 +45,27 @@ def open_workspace(settings: Settings) -> Iterator[Workspace]:
     database = Database.open(settings.database_url)
     try:
         account = ensure_account(database, settings.account, time_zone=settings.time_zone)
-        yield Workspace(
-            settings=settings,
-            database=database,
-            account=account,
-            crm=Crm(
-                database,
-                account.account_id,
-                tombstone_key=tombstone_key(secret_of(settings.home), account.name),
-            ),
-            runs=Runs(database, account.account_id),
-            versions=Versions(database, account.account_id, settings.artifacts),
-            predictions=Predictions(database, account.account_id),
-            text_key=_text_key(settings, account),
-        )
+        yield workspace_in(database, settings, account)
     finally:
         database.close()
+
+
+def workspace_in(database: Database, settings: Settings, account: Account) -> Workspace:
+    """Return an account's handles in a database that is open; whoever opened it closes it."""
+    return Workspace(
+        settings=settings,
+        database=database,
+        account=account,
+        crm=Crm(
+            database,
+            account.account_id,
+            tombstone_key=tombstone_key(secret_of(settings.home), account.name),
+        ),
+        runs=Runs(database, account.account_id),
+        versions=Versions(database, account.account_id, settings.artifacts),
+        predictions=Predictions(database, account.account_id),
+        text_key=_text_key(settings, account),
+    )
 
 
 def _text_key(settings: Settings, account: Account) -> bytes:

@@ -76,6 +76,8 @@ def _update(database: Database, account_id: int, **values: Any) -> None:
 
 
 def _find(connection: Connection, name: str) -> Account | None:
-    statement = select(*table_of(AccountRow).c).where(AccountRow.name == name)
+    columns = table_of(AccountRow).c
+    shown = [columns[field] for field in Account.__dataclass_fields__]
+    statement = select(*shown).where(AccountRow.name == name)
     row: Row[Any] | None = connection.execute(statement).one_or_none()
     return None if row is None else Account(**row._mapping)

@@ -21,12 +21,14 @@ OptionalJson = Annotated[dict[str, Any], mapped_column(JSON(none_as_null=True))]
 class TrainingRunRow(Base):
     """One row per execution of training, from the request to its outcome.
 
-    Null `started_at`: still queued. Null `completed_at`: not ended. Null `lease_expires_at`:
-    no process holds it. Null `cancel_requested_at`: nobody asked it to stop.
+    Null `started_at`: still queued. Null `completed_at`: not ended. Null `claimed_by` and
+    `lease_expires_at`: no process holds it. Null `cancel_requested_at`: nobody asked it to stop.
+    Null `idempotency_key`: the request had none.
     """
 
     __tablename__ = "training_runs"
     __table_args__ = (
+        Index("uq_training_runs_idempotency", "account_id", "idempotency_key", unique=True),
         Index(None, "account_id", "run_number"),
         Index(None, "status"),
         NUMBERS_ARE_NEVER_REUSED,
@@ -50,6 +52,12 @@ class TrainingRunRow(Base):
     started_at: Mapped[datetime | None]
     completed_at: Mapped[datetime | None]
     attempt: Mapped[int]
+    """How often a process has taken it up: 0 while it was never begun."""
+    attempts_allowed: Mapped[int] = mapped_column(server_default="1")
+    """How often it may be taken up before it counts as interrupted."""
+    requested_by: Mapped[str] = mapped_column(server_default="")
+    idempotency_key: Mapped[str | None]
+    claimed_by: Mapped[str | None]
     lease_expires_at: Mapped[datetime | None]
     cancel_requested_at: Mapped[datetime | None]
 

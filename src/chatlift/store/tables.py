@@ -38,6 +38,8 @@ class AccountRow(Base):
     name: Mapped[str] = mapped_column(unique=True)
     time_zone: Mapped[str]
     settings: Mapped[dict[str, Any]]
+    records_revision: Mapped[BigInt] = mapped_column(server_default="0")
+    """Counts the changes of the account's records: scores of an earlier count are out of date."""
 
 
 class ContactRow(Base):

@@ -155,6 +155,9 @@ def run(status: RunStatus = RunStatus.COMPLETED) -> Run:
         started_at=NOON,
         completed_at=NOON.replace(second=30),
         attempt=1,
+        attempts_allowed=1,
+        requested_by="",
+        claimed_by=None,
         lease_expires_at=None,
         cancel_requested_at=None,
     )

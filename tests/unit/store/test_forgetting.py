@@ -199,12 +199,16 @@ def test_an_id_under_which_the_person_will_come_stays_out_too(shop: Crm) -> None
 
 REACHED = {
     "contacts contact_links conversations messages message_links": "rows go",
-    "leads facts predictions": "rows go",
+    "leads facts predictions scores": "rows go",
+    "webhook_deliveries": "read into records, and their rows go, before a forgetting begins",
     "rejected_rows": "those that name the contact go",
     "evaluation_predictions": "their ids go",
     "import_batches champion_ledger training_runs": "names in them are masked",
     "forgotten forgettings retraining_marks": "made by forgetting, without an identity",
     "accounts observations observation_gaps versions model_states run_locks": "hold nobody",
+    "schedules schedule_slots scoring_jobs scoring_shards": "hold nobody",
+    "run_events": "names in them are masked",
+    "tokens sessions sign_in_links webhooks": "of those who use Chatlift, not of contacts",
 }
 """Tables to what forgetting does with them."""
 

@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 from alembic import context
 
-from chatlift.store import registry_tables, tables
+from chatlift.store import job_tables, registry_tables, service_tables, tables
 from chatlift.store.base import Base, UtcInstant
 
-ALL_TABLES = (tables, registry_tables)
+ALL_TABLES = (tables, registry_tables, job_tables, service_tables)
 """Imported so that `Base.metadata` knows them."""
 
 NAME_GIVEN_BY_ALEMBIC = "env_py"
