@@ -1,6 +1,8 @@
-"""The main job as a person does it: the command in a process of its own, in an empty home.
+"""The main job as a person does it: commands in an empty home, each told by what it prints.
 
-The tests of this file walk one path, in order: each finds what the ones before it left.
+The tests of this file walk one path, in order: each finds what the ones before it left. A command
+runs in a process of its own where that matters (a pipe, a code page, a signal, what a new process
+finds), else in this one, which has imported the libraries already.
 """
 
 import csv
@@ -13,6 +15,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,9 +62,29 @@ class Home:
             check=False,
         )
 
+    def here(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command in this process, and return what a process of its own would."""
+        printed, said = io.StringIO(), io.StringIO()
+        with self.in_force(), redirect_stdout(printed), redirect_stderr(said):
+            code = code_of(lambda: app(list(arguments), prog_name="chatlift"), debug=False)
+        told = (printed.getvalue(), said.getvalue())
+        return subprocess.CompletedProcess(list(arguments), code, *told)
+
+    @contextmanager
+    def in_force(self) -> Iterator[None]:
+        """Let this process stand in the home's environment."""
+        before = dict(os.environ)
+        os.environ.clear()
+        os.environ.update(self.environment())
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
     def told(self, *arguments: str) -> str:
         """Run a command that has to succeed and return what it printed."""
-        done = self.run(*arguments)
+        done = self.here(*arguments)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -96,8 +119,8 @@ def copied(home: Home, tmp_path: Path) -> Iterator[Home]:
 
 
 def test_a_pipe_gets_plain_text_and_the_log_the_same_lines(home: Home) -> None:
-    told = home.told("models", "list")
-    assert "\x1b" not in told
+    listed = home.run("models", "list")
+    assert (listed.returncode, "\x1b" in listed.stdout) == (0, False)
     log = (home.folder / "log.txt").read_text(encoding="utf-8")
     assert "TRAINING ENGAGEMENT MODEL" in log
     assert "Training complete" in log
@@ -105,7 +128,7 @@ def test_a_pipe_gets_plain_text_and_the_log_the_same_lines(home: Home) -> None:
 
 
 def test_what_was_trained_passes_its_tests(home: Home) -> None:
-    told = home.told("test", "engagement_prediction")
+    told = home.run("test", "engagement_prediction").stdout
     assert "Contact #1 (ID: " in told
     assert "Average Score: " in told
     assert "Predictions: 5/5" in told
@@ -131,7 +154,7 @@ def test_what_would_have_been_said_then_is_marked_as_hindsight(home: Home) -> No
 
 
 def test_a_second_version_can_be_compared_damaged_rolled_back_and_deleted(copied: Home) -> None:
-    trained = copied.run("train", "engagement", *QUICK, "--no-promote", "--json")
+    trained = copied.here("train", "engagement", *QUICK, "--no-promote", "--json")
     (model,) = json.loads(trained.stdout)["models"]
     assert trained.returncode == (4 if model["verdict"] == "refuse" else 0)
     assert (model["version"], model["serves"]) == (2, False)
@@ -143,10 +166,10 @@ def test_a_second_version_can_be_compared_damaged_rolled_back_and_deleted(copied
     assert "v1 serves now" in copied.told("models", "rollback", "engagement")
     assert "looked at by hand" in copied.told("models", "show", "engagement")
     copied.told("models", "delete", "engagement", "--version", "2")
-    kept = copied.run("models", "delete", "engagement")
+    kept = copied.here("models", "delete", "engagement")
     assert (kept.returncode, "--force" in kept.stderr) == (1, True)
     copied.told("models", "delete", "engagement", "--force")
-    assert copied.run("predict", "engagement").returncode == 3
+    assert copied.here("predict", "engagement").returncode == 3
 
 
 def test_a_choice_of_the_account_is_shown_and_in_force(copied: Home) -> None:
@@ -187,16 +210,12 @@ def test_a_wrong_input_is_told_in_a_sentence(
     arguments: list[str],
     code: int,
     told: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    # In this process, since a new one for each would only take longer.
-    monkeypatch.setenv("CHATLIFT_HOME", str(home.folder))
-    assert code_of(lambda: app(arguments, prog_name="chatlift"), debug=False) == code
-    printed, said = capsys.readouterr()
-    assert told in " ".join(said.split())
-    assert "Traceback" not in said
-    assert "====" not in printed, "an error comes before any heading"
+    done = home.here(*arguments)
+    assert done.returncode == code
+    assert told in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    assert "====" not in done.stdout, "an error comes before any heading"
 
 
 def test_an_unknown_id_beside_a_known_one_is_told_where_answers_are_for_programs(
@@ -204,7 +223,7 @@ def test_an_unknown_id_beside_a_known_one_is_told_where_answers_are_for_programs
 ) -> None:
     (known,) = home.json("predict", "engagement", "--top", "1", "--format", "json")["predictions"]
     ids = ["--id", known["id"], "--id", "nobody"]
-    done = home.run("predict", "engagement", *ids, "--format", "csv")
+    done = home.here("predict", "engagement", *ids, "--format", "csv")
     assert done.returncode == 2
     assert [row["id"] for row in csv.DictReader(io.StringIO(done.stdout))] == [known["id"]]
     assert done.stderr.strip() == "Note: no score for nobody: no contact has this id."
@@ -217,7 +236,7 @@ def test_an_old_code_page_breaks_nothing(home: Home) -> None:
 
 def test_too_little_data_is_told_with_what_is_missing(tmp_path: Path) -> None:
     empty = Home(tmp_path)
-    done = empty.run("train")
+    done = empty.here("train")
     assert done.returncode == 3
     assert "0 mature leads of 100 needed" in done.stdout
     assert "failed" in empty.told("runs", "list")
@@ -283,5 +302,5 @@ def test_a_training_is_stopped_from_elsewhere(home: Home) -> None:
     assert "is cancelled. Training was cancelled. Nothing was published" in told
     _, said = running.communicate(timeout=60)
     assert (running.returncode, "Training was cancelled" in said) == (130, True)
-    none = home.run("runs", "stop")
+    none = home.here("runs", "stop")
     assert (none.returncode, "No training is under way" in none.stderr) == (1, True)
