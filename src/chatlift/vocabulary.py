@@ -117,6 +117,15 @@ class Role(StrEnum):
         return ranked.index(self) >= ranked.index(other)
 
 
+class RhythmWord(StrEnum):
+    """How often a schedule trains, in a word; any other rhythm is a cron line."""
+
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    BIWEEKLY = "biweekly"
+    MONTHLY = "monthly"
+
+
 class SlotDecision(StrEnum):
     """What became of an instant at which a schedule was due."""
 
