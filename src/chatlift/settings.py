@@ -74,6 +74,21 @@ def _threads(text: str) -> int:
     raise InvalidInput(f"CHATLIFT_THREADS is {text!r}. Use a whole number from 1 to 256.")
 
 
+def default_home(environ: Mapping[str, str], system: str) -> Path:
+    """Return where the data lies if CHATLIFT_HOME does not say.
+
+    Examples
+    --------
+    >>> default_home({"XDG_DATA_HOME": "/data"}, "linux").as_posix()
+    '/data/chatlift'
+    """
+    if system == "win32" and environ.get("LOCALAPPDATA"):
+        return Path(environ["LOCALAPPDATA"]) / "chatlift"
+    if environ.get("XDG_DATA_HOME"):
+        return Path(environ["XDG_DATA_HOME"]) / "chatlift"
+    return Path.home() / ".chatlift"
+
+
 def secret_of(home: Path) -> bytes:
     """Return the installation's secret, made on first use and kept outside the database.
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from chatlift.errors import InvalidInput
-from chatlift.settings import Settings, secret_of
+from chatlift.settings import Settings, default_home, secret_of
 
 
 def test_everything_lies_in_the_home_unless_said_otherwise(tmp_path: Path) -> None:
@@ -28,3 +28,9 @@ def test_the_secret_is_made_once_and_kept(tmp_path: Path) -> None:
     first = secret_of(tmp_path / "home")
     assert len(first) == 32
     assert secret_of(tmp_path / "home") == first
+
+
+def test_a_home_is_found_on_each_system() -> None:
+    assert default_home({"LOCALAPPDATA": "C:/Data"}, "win32") == Path("C:/Data/chatlift")
+    assert default_home({"XDG_DATA_HOME": "/data"}, "linux") == Path("/data/chatlift")
+    assert default_home({}, "linux").name == ".chatlift"

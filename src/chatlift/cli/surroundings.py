@@ -15,7 +15,7 @@ from chatlift.cli.console import Console
 from chatlift.cli.log_file import open_log
 from chatlift.cli.progress import CREATED, told_progress
 from chatlift.registry.workspace import Workspace, open_workspace
-from chatlift.settings import Settings
+from chatlift.settings import Settings, default_home
 from chatlift.vocabulary import Progress, ReportProgress
 
 
@@ -29,21 +29,6 @@ def settings() -> Settings:
     return Settings.from_environment(
         os.environ, default_home=default_home(os.environ, sys.platform)
     )
-
-
-def default_home(environ: Mapping[str, str], system: str) -> Path:
-    """Return where the data lies if CHATLIFT_HOME does not say.
-
-    Examples
-    --------
-    >>> default_home({"XDG_DATA_HOME": "/data"}, "linux").as_posix()
-    '/data/chatlift'
-    """
-    if system == "win32" and environ.get("LOCALAPPDATA"):
-        return Path(environ["LOCALAPPDATA"]) / "chatlift"
-    if environ.get("XDG_DATA_HOME"):
-        return Path(environ["XDG_DATA_HOME"]) / "chatlift"
-    return Path.home() / ".chatlift"
 
 
 def is_live(stream: TextIO, environ: Mapping[str, str]) -> bool:

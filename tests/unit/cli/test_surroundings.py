@@ -7,19 +7,13 @@ from pathlib import Path
 import pytest
 
 from chatlift.cli.progress import CREATED
-from chatlift.cli.surroundings import announced, clock, default_home, desk, has_colour, is_live
+from chatlift.cli.surroundings import announced, clock, desk, has_colour, is_live
 from chatlift.vocabulary import Progress
 
 
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
-
-
-def test_a_home_is_found_on_each_system() -> None:
-    assert default_home({"LOCALAPPDATA": "C:/Data"}, "win32") == Path("C:/Data/chatlift")
-    assert default_home({"XDG_DATA_HOME": "/data"}, "linux") == Path("/data/chatlift")
-    assert default_home({}, "linux").name == ".chatlift"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,54 @@
+"""The application: all routers, one shape of errors, and no route without a role."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from chatlift.service import health
+from chatlift.service.context import Service
+from chatlift.service.problems import tell_problem
+from chatlift.service.security import refuse_undeclared
+
+ROUTERS = (health.router,)
+"""Every router of the service."""
+
+
+def create_app(service: Service) -> FastAPI:
+    """Return the application of one process; it closes the service when it ends.
+
+    Raises
+    ------
+    UndeclaredRoute
+        If a route says neither who may call it nor that it is public.
+    """
+    app = FastAPI(
+        title="Chatlift",
+        version=version("chatlift"),
+        lifespan=_lifespan_of(service),
+        swagger_ui_oauth2_redirect_url=None,
+    )
+    app.state.chatlift = service
+    app.add_exception_handler(HTTPException, tell_problem)
+    app.add_exception_handler(RequestValidationError, tell_problem)
+    app.add_exception_handler(Exception, tell_problem)
+    for router in ROUTERS:
+        app.include_router(router)
+    refuse_undeclared(app)
+    return app
+
+
+def _lifespan_of(service: Service) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            service.close()
+
+    return lifespan

@@ -1,0 +1,96 @@
+"""What one process of the service works with: settings, database, clock, and whom to wake.
+
+An application carries its `Service` at `app.state.chatlift`. `create_app` puts it there; in an
+application that only includes one of our routers, the first request or the router's lifespan makes
+one from the environment.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Request
+
+from chatlift.registry.workspace import Workspace, workspace_in
+from chatlift.settings import Settings, default_home
+from chatlift.store.accounts import Account
+from chatlift.store.database import Database
+
+MAKING = threading.Lock()
+
+
+def utc_now() -> datetime:
+    """Return the present instant, UTC."""
+    return datetime.now(UTC)
+
+
+def nobody() -> None:
+    """Wake nobody."""
+
+
+@dataclass
+class Service:
+    """One process's share of the service; safe across threads."""
+
+    settings: Settings
+    database: Database
+    clock: Callable[[], datetime] = utc_now
+    wake: Callable[[], None] = nobody
+    """Tells workers that there is work, so that they need not wait for their next look."""
+    _workspaces: dict[int, Workspace] = field(default_factory=dict)
+
+    @classmethod
+    def from_environment(cls) -> Service:
+        """Open the database that the `CHATLIFT_*` variables name; raises as `Database.open`."""
+        home = default_home(os.environ, sys.platform)
+        settings = Settings.from_environment(os.environ, default_home=home)
+        return cls(settings=settings, database=Database.open(settings.database_url))
+
+    def workspace(self, account: Account) -> Workspace:
+        """Return the account's handles, made anew when its settings changed."""
+        found = self._workspaces.get(account.account_id)
+        if found is None or found.account != account:
+            found = workspace_in(self.database, self.settings, account)
+            self._workspaces[account.account_id] = found
+        return found
+
+    def close(self) -> None:
+        """Let go of the database; nothing can be answered afterwards."""
+        self.database.close()
+
+
+def service_in(app: FastAPI) -> Service:
+    """Return the application's service; one from the environment is made where it has none."""
+    with MAKING:
+        if not isinstance(getattr(app.state, "chatlift", None), Service):
+            app.state.chatlift = Service.from_environment()
+        service: Service = app.state.chatlift
+        return service
+
+
+@asynccontextmanager
+async def lifespan_of_router(app: FastAPI) -> AsyncIterator[None]:
+    """Keep a service for an application that includes a router and brings no service itself."""
+    is_ours = not isinstance(getattr(app.state, "chatlift", None), Service)
+    service = service_in(app)
+    try:
+        yield
+    finally:
+        if is_ours:
+            service.close()
+            del app.state.chatlift
+
+
+def _service(request: Request) -> Service:
+    return service_in(request.app)
+
+
+ServiceDep = Annotated[Service, Depends(_service)]
+"""A parameter of this type receives the process's service."""

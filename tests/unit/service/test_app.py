@@ -1,0 +1,56 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from tests.services import Served, served
+
+from chatlift.service import app as service_app
+from chatlift.service.security import UndeclaredRoute, refuse_undeclared
+
+
+@pytest.fixture
+def at(tmp_path: Path, database_url: str) -> Iterator[Served]:
+    with served(tmp_path, database_url) as opened:
+        yield opened
+
+
+def test_anybody_may_ask_whether_the_process_is_there_and_ready(at: Served) -> None:
+    assert at.client.get("/healthz").json() == {"status": "ok"}
+    assert at.client.get("/readyz").json() == {"status": "ready"}
+
+
+def test_a_service_without_its_database_is_not_ready(at: Served) -> None:
+    at.service.database.close()
+    at.service.database._readers = None  # type: ignore[assignment]
+    told = at.client.get("/readyz")
+    assert (told.status_code, told.json()["type"]) == (503, "urn:chatlift:problem:unavailable")
+
+
+def test_an_unknown_path_is_told_as_a_problem(at: Served) -> None:
+    told = at.client.get("/nowhere")
+    assert told.headers["content-type"] == "application/problem+json"
+    assert told.json() == {
+        "type": "urn:chatlift:problem:not_found",
+        "title": "Not Found",
+        "status": 404,
+        "detail": "There is nothing at this address. /docs lists all addresses.",
+        "instance": "/nowhere",
+    }
+
+
+def test_another_method_is_told_as_a_problem(at: Served) -> None:
+    told = at.client.post("/healthz")
+    assert (told.status_code, told.json()["status"]) == (405, 405)
+
+
+def test_a_route_without_a_role_is_no_route_of_ours() -> None:
+    app = FastAPI(openapi_url=None)
+    app.add_api_route("/secrets", lambda: "all of them")
+    with pytest.raises(UndeclaredRoute, match="/secrets"):
+        refuse_undeclared(app)
+
+
+def test_every_router_is_in_the_application(at: Served) -> None:
+    paths = {str(route.path) for router in service_app.ROUTERS for route in router.routes}  # type: ignore[attr-defined]
+    assert paths <= set(at.app.openapi()["paths"])

@@ -1,0 +1,89 @@
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from fastapi import APIRouter, FastAPI
+from pydantic import BaseModel, Field
+from tests.services import listening
+
+from chatlift.errors import Conflict, InvalidInput, NotFound, NotReady, Unavailable
+from chatlift.service.problems import ProblemRoute
+
+ERRORS = {
+    "invalid": (InvalidInput("No."), 422),
+    "not_found": (NotFound("No."), 404),
+    "conflict": (Conflict("No."), 409),
+    "not_ready": (NotReady("No."), 409),
+    "unavailable": (Unavailable("No."), 503),
+}
+SECRET = "chl_do_not_tell_this"  # noqa: S105 - stands for one
+
+
+class Asked(BaseModel):
+    folds: int = Field(ge=2)
+
+
+router = APIRouter(route_class=ProblemRoute)
+
+
+@router.post("/fail/{kind}")
+def fail(kind: str) -> None:
+    raise ERRORS[kind][0]
+
+
+@router.post("/break")
+def break_down() -> None:
+    raise ValueError(SECRET)
+
+
+@router.post("/asked")
+def asked(body: Asked) -> int:
+    return body.folds
+
+
+@pytest.fixture
+def client() -> Iterator[httpx.Client]:
+    app = FastAPI()
+    app.include_router(router)
+    with listening(app) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("kind", list(ERRORS))
+def test_each_kind_of_error_has_its_status_in_any_application(
+    client: httpx.Client, kind: str
+) -> None:
+    told = client.post(f"/fail/{kind}")
+    assert told.headers["content-type"] == "application/problem+json"
+    assert told.json() == {
+        "type": f"urn:chatlift:problem:{kind}",
+        "title": told.json()["title"],
+        "status": ERRORS[kind][1],
+        "detail": "No.",
+        "instance": f"/fail/{kind}",
+    }
+    assert told.status_code == ERRORS[kind][1]
+
+
+def test_a_wrong_field_is_named_and_its_value_is_not(client: httpx.Client) -> None:
+    told = client.post("/asked", json={"folds": SECRET})
+    assert told.status_code == 422
+    assert [error["location"] for error in told.json()["errors"]] == ["body.folds"]
+    assert SECRET not in told.text
+
+
+@pytest.mark.parametrize("body", [b"{", b'{"folds": "\xff"}', b"[1", SECRET.encode()])
+def test_a_body_that_is_no_json_is_an_invalid_request(client: httpx.Client, body: bytes) -> None:
+    told = client.post("/asked", content=body, headers={"Content-Type": "application/json"})
+    assert (told.status_code, told.json()["type"]) == (422, "urn:chatlift:problem:invalid")
+    assert SECRET not in told.text
+
+
+def test_an_unforeseen_error_tells_no_value(
+    client: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    told = client.post("/break")
+    assert (told.status_code, told.json()["type"]) == (500, "urn:chatlift:problem:internal")
+    (record,) = caplog.records
+    assert record.failure["type"] == "ValueError"  # type: ignore[attr-defined]
+    assert SECRET not in told.text + str(vars(record))
