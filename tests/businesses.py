@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from tests.histories import at
 
 from chatlift.history import History
 from chatlift.records import CONTACTS as TOLD_CONTACTS
 from chatlift.records import CONVERSATIONS, FACTS, LEADS, MESSAGES, Records
-from chatlift.registry.runs import LOCKS
+from chatlift.registry.run_rows import LOCKS, RUNS
 from chatlift.registry.workspace import Workspace, open_workspace
 from chatlift.settings import Settings
+from chatlift.store.database import Database
 from chatlift.vocabulary import FINAL_STATUSES, ModelName
 from chatlift.workflows.train import TrainRequest
 
@@ -112,6 +113,14 @@ def locks(workspace: Workspace) -> int:
     """How many models are locked by a run."""
     with workspace.database.read() as connection:
         return connection.scalar(select(func.count()).select_from(LOCKS)) or 0
+
+
+def let_leases_run_out(database: Database) -> None:
+    """Make every run look as if its process had been silent for longer than its lease."""
+    past = database.now() - timedelta(seconds=1)
+    with database.write() as connection:
+        held = update(RUNS).where(RUNS.c.lease_expires_at.is_not(None))
+        connection.execute(held.values(lease_expires_at=past))
 
 
 def folders(workspace: Workspace) -> set[Path]:

@@ -95,6 +95,18 @@ FINAL_STATUSES = frozenset(
 )
 
 
+class RunEventKind(StrEnum):
+    """What a run tells while it goes its way."""
+
+    QUEUED = "queued"
+    STARTED = "started"
+    PROGRESS = "progress"
+    MODEL = "model"
+    STOPPING = "stopping"
+    REQUEUED = "requeued"
+    ENDED = "ended"
+
+
 class Role(StrEnum):
     """What a caller may do, each all that the ones before may.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from chatlift.cli.figures import name_of, told_number
 from chatlift.cli.log_file import failure_lines
-from chatlift.registry.runs import Run
+from chatlift.registry.run_rows import Run
 
 
 def list_lines(runs: Sequence[Run]) -> list[str]:
@@ -54,4 +54,6 @@ def _metrics(metrics: Any) -> list[str]:
 
 def to_json(run: Run) -> dict[str, Any]:
     """Return a run as plain values for programs."""
-    return asdict(run)
+    told = asdict(run)
+    del told["account_id"]
+    return told

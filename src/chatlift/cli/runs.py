@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from datetime import timedelta
 from time import sleep
 from typing import Annotated
@@ -15,8 +14,8 @@ from chatlift.cli.json_text import json_text
 from chatlift.cli.lazy import new_app
 from chatlift.cli.run_tables import list_lines, run_lines, to_json
 from chatlift.cli.surroundings import Desk, desk, workspace
-from chatlift.errors import Conflict
-from chatlift.registry.runs import Run, Runs
+from chatlift.registry.run_rows import Run
+from chatlift.registry.runs import Runs
 
 ANSWER_WITHIN = timedelta(seconds=5)
 """A process that has not stopped by then is dead or stuck."""
@@ -35,7 +34,7 @@ def list_runs(
     Example: chatlift runs list
     """
     with desk(quiet=True, as_json=as_json) as at, workspace() as opened:
-        opened.runs.interrupt_stale(at.clock())
+        opened.runs.expire()
         runs = opened.runs.list(limit=limit)
         at.console.say(list_lines(runs))
         if as_json:
@@ -60,21 +59,11 @@ def stop(
 
 
 def _stopped(runs: Runs, run_id: str | None, at: Desk) -> Run:
-    dead = runs.interrupt_stale(at.clock())
-    chosen = run_id or _under_way(runs, dead)
-    if chosen in dead:
-        return runs.get(chosen)
-    return _awaited(runs, runs.ask_to_cancel(chosen, now=at.clock()), at)
-
-
-def _under_way(runs: Runs, dead: Sequence[str]) -> str:
-    """Return the newest run that has not ended, else one that was just found dead."""
-    latest = runs.latest()
-    if latest is not None and not latest.is_final:
-        return latest.run_id
-    if dead:
-        return dead[0]
-    raise Conflict("No training is under way: nothing to stop. See `chatlift runs list`.")
+    for dead in runs.expire():
+        # One that was found dead just now needs no stopping; it is told as what it is.
+        if dead.is_final and run_id in {None, dead.run_id}:
+            return dead
+    return _awaited(runs, runs.stop(run_id, now=at.clock()), at)
 
 
 def _awaited(runs: Runs, run: Run, at: Desk) -> Run:
@@ -98,7 +87,7 @@ def show(
     Example: chatlift runs show
     """
     with desk(quiet=True, as_json=as_json) as at, workspace() as opened:
-        opened.runs.interrupt_stale(at.clock())
+        opened.runs.expire()
         run = opened.runs.get(run_id) if run_id else opened.runs.latest()
         if run is None:
             at.console.say(list_lines([]))

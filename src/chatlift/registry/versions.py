@@ -27,7 +27,7 @@ from chatlift.registry.champions import (
     read_ledger,
     served_before,
 )
-from chatlift.registry.runs import active_run_ids, held_run
+from chatlift.registry.run_rows import active_run_ids, held_run
 from chatlift.store.bulk import insert_new, read_columns, stored_number, table_of
 from chatlift.store.database import Database
 from chatlift.store.forgetting import unlink_forgotten
@@ -168,14 +168,16 @@ class Versions:
         Raises
         ------
         RunLost
-            If the run has ended or a later attempt has it; nothing is registered.
+            If the run has ended, a later attempt has it, or its lease has run out by the
+            database's clock; nothing is registered.
         """
         name = f"{run_id}-{attempt}"
         folder = self._root / str(self._account_id) / model / name
         info = write_artifact(folder, files, manifest)
         try:
             with self._database.write() as connection:
-                run = held_run(connection, self._account_id, run_id, attempt)
+                present = self._database.now(connection)
+                run = held_run(connection, self._account_id, run_id, attempt, unexpired_at=present)
                 before = lock_state(connection, self._account_id, model)
                 number = next_number(connection, self._account_id, model)
                 row = insert(VERSIONS).values(

@@ -8,8 +8,9 @@ transaction begins, so it waits at the start and never fails in the middle.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,9 @@ PRAGMAS = (
 class Database:
     """A pool of connections to one database whose schema is current; safe across threads."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, clock: Callable[[], datetime] | None = None) -> None:
         self._engine = engine
+        self._clock = clock
         self._writers = engine.execution_options(**{WRITES: True})
         self._maintainers = engine.execution_options(**{MAINTAINS: True})
         if not self.is_sqlite:
@@ -47,13 +49,15 @@ class Database:
         self._readers = engine if self.is_sqlite else engine.execution_options(**ONE_STATE)
 
     @classmethod
-    def open(cls, url: str) -> Database:
+    def open(cls, url: str, *, clock: Callable[[], datetime] | None = None) -> Database:
         """Open the database at `url`, making folder, file and tables where they are missing.
 
         Parameters
         ----------
         url
             SQLAlchemy URL, `sqlite:///<path>` or `postgresql://...`.
+        clock
+            Tells what `now` returns, in place of the database's own clock.
 
         Raises
         ------
@@ -64,7 +68,7 @@ class Database:
         """
         parsed = _parse(url)
         _make_folder(parsed)
-        database = cls(_engine_of(parsed))
+        database = cls(_engine_of(parsed), clock=clock)
         try:
             database._bring_to_head()
         except OperationalError as error:
@@ -84,6 +88,26 @@ class Database:
     def url(self) -> URL:
         """Where the database is; holds the password, so never print it as a whole."""
         return self._engine.url
+
+    def now(self, connection: Connection | None = None) -> datetime:
+        """Return the present instant by the one clock that all processes share.
+
+        PostgreSQL's own; with SQLite, which no two machines share, that of this machine.
+
+        Parameters
+        ----------
+        connection
+            Ask over this one, inside its transaction: the answer is of this very moment, not of
+            the transaction's beginning. By default over a connection of its own.
+        """
+        if self._clock is not None:
+            return self._clock()
+        if self.is_sqlite:
+            return datetime.now(UTC)
+        if connection is None:
+            with self.read() as own:
+                return _clock_of(own)
+        return _clock_of(connection)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -142,6 +166,12 @@ def stored_revision(connection: Connection) -> str | None:
         return None
     revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
     return revision
+
+
+def _clock_of(connection: Connection) -> datetime:
+    """Return PostgreSQL's present instant; `now()` would tell that of the transaction's begin."""
+    told: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+    return told.astimezone(UTC)
 
 
 def _parse(url: str) -> URL:

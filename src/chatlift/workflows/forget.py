@@ -13,7 +13,7 @@ from pathlib import Path
 
 from chatlift.errors import Conflict, NotFound
 from chatlift.registry.log_lines import remove_lines
-from chatlift.registry.runs import active_run_ids
+from chatlift.registry.run_rows import active_run_ids
 from chatlift.registry.tombstone_file import keep_digests, kept_digests
 from chatlift.registry.workspace import Workspace
 from chatlift.simulate.truth_files import drop_from_truth
@@ -98,7 +98,7 @@ def forget(
     Conflict
         If a training is under way: it has read the contacts and would name them afterwards.
     """
-    _refuse_while_training(workspace, clock())
+    _refuse_while_training(workspace)
     if contacts:
         _remove(workspace, contacts, clock, report)
     report(Progress(phase="compact", fraction=0.8, message="giving the space back"))
@@ -129,8 +129,8 @@ def _tombstone_file(workspace: Workspace) -> Path:
     return workspace.settings.home / "forgotten" / f"{workspace.account.account_id}.txt"
 
 
-def _refuse_while_training(workspace: Workspace, now: datetime) -> None:
-    workspace.runs.interrupt_stale(now)
+def _refuse_while_training(workspace: Workspace) -> None:
+    workspace.runs.expire()
     with workspace.database.read() as connection:
         if active_run_ids(connection, workspace.account.account_id):
             raise Conflict(

@@ -37,7 +37,7 @@ from chatlift.learn.suite import Finding
 from chatlift.learn.training import Task, Trained, mature_entities, train_model, trained_on
 from chatlift.registry.artifacts import DamagedArtifact
 from chatlift.registry.failures import failure_of
-from chatlift.registry.runs import Run, RunLost
+from chatlift.registry.run_rows import Run, RunLost
 from chatlift.registry.serving import history_of, spans_of
 from chatlift.registry.versions import NoChampion, Version
 from chatlift.registry.workspace import Workspace
@@ -312,7 +312,7 @@ class _Running:
         if found.cancel_requested_at is not None or self.is_asked_to_stop():
             self.cancel()
         elif renews:
-            runs.renew(self.run.run_id, self.run.attempt, now=self.clock())
+            runs.renew(self.run.run_id, self.run.attempt)
 
     def all_models(self) -> list[ModelOutcome]:
         """Train the models in turn; one that fails leaves the others alone."""
@@ -482,6 +482,8 @@ class _Running:
         evaluation: Mapping[str, Any],
         champion: Version | None,
     ) -> Version:
+        # After the machine has slept the lease may have run out with nobody else at work.
+        self.workspace.runs.renew(self.run.run_id, self.run.attempt)
         now = self.clock()
         verdict = trained.decision.verdict
         promotes = verdict is Verdict.PROMOTE and self.request.promote

@@ -9,7 +9,7 @@ from chatlift.learn.explain import Reason
 from chatlift.learn.gate import Check, CheckKind, Decision
 from chatlift.learn.readiness import Need, ReadinessReport
 from chatlift.learn.scoring import Answer, AnswerState, Trend
-from chatlift.registry.runs import Run
+from chatlift.registry.run_rows import Run
 from chatlift.registry.versions import Version
 from chatlift.vocabulary import ModelName, RunStatus, Verdict
 from chatlift.workflows.train import ModelOutcome, TrainReport
@@ -139,7 +139,9 @@ def failed(kind: str = "internal") -> ModelOutcome:
 
 def run(status: RunStatus = RunStatus.COMPLETED) -> Run:
     return Run(
+        run_number=1,
         run_id="run-1",
+        account_id=1,
         requested_model="all",
         models=tuple(ModelName),
         status=status,

@@ -5,11 +5,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from tests.businesses import let_leases_run_out
 
 from chatlift.cli import runs as command
 from chatlift.cli.main import app, code_of
 from chatlift.cli.surroundings import clock, workspace
-from chatlift.registry.runs import LEASE, Run
+from chatlift.registry.run_rows import Run
 from chatlift.registry.workspace import Workspace
 from chatlift.vocabulary import ModelName, RunStatus
 
@@ -23,10 +24,10 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspac
         yield found
 
 
-def begun(opened: Workspace, *, ago: timedelta = timedelta(0)) -> Run:
+def begun(opened: Workspace) -> Run:
     """A run whose process reports no more."""
     models = [ModelName.CHURN]
-    return opened.runs.start(models, requested_model="churn", request={}, now=clock() - ago)
+    return opened.runs.start(models, requested_model="churn", request={}, now=clock())
 
 
 def stop(*names: str) -> int:
@@ -48,7 +49,8 @@ def test_the_run_of_a_dead_process_is_ended_and_frees_its_model(
 def test_a_run_that_is_long_dead_is_told_as_what_it_is(
     opened: Workspace, is_named: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = begun(opened, ago=2 * LEASE)
+    run = begun(opened)
+    let_leases_run_out(opened.database)
     assert stop(*([run.run_id] if is_named else [])) == 0
     assert f"Run {run.run_id} is interrupted." in capsys.readouterr().out
     assert stop(run.run_id) == 1

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection
+from tests.businesses import let_leases_run_out
 
 from chatlift.errors import ChatliftError, Conflict, InvalidInput, NotFound, NotReady
 from chatlift.registry.artifacts import DamagedArtifact
-from chatlift.registry.runs import RunLost, Runs
+from chatlift.registry.run_rows import RunLost
+from chatlift.registry.runs import Runs
 from chatlift.registry.versions import EVALUATION_PREDICTIONS, NoChampion, Version, Versions
 from chatlift.store.accounts import ensure_account
 from chatlift.store.database import Database
@@ -204,6 +206,19 @@ def test_an_attempt_that_was_given_up_registers_nothing(shop: Shop, tmp_path: Pa
         shop.train(attempt=2)
     assert shop.versions.list() == ()
     assert list((tmp_path / "artifacts").glob("*/*/*")) == []
+
+
+def test_an_attempt_whose_lease_has_run_out_registers_nothing(
+    shop: Shop, database: Database, tmp_path: Path
+) -> None:
+    """Nobody has noticed yet, but the next one to look will give the run to another."""
+    run = shop.runs.start([LEADS], requested_model=LEADS, request={}, now=shop.tick())
+    let_leases_run_out(database)
+    with pytest.raises(RunLost, match="its lease has run out"):
+        shop.register(run.run_id)
+    assert list((tmp_path / "artifacts").glob("*/*/*")) == []
+    shop.runs.renew(run.run_id, 1)
+    assert shop.register(run.run_id).number == 1
 
 
 def test_the_champion_as_of_an_instant_is_who_served_then(shop: Shop) -> None:

@@ -133,6 +133,14 @@ def test_sqlite_is_set_up_to_be_safe(sqlite_path: Path) -> None:
     }
 
 
+def test_the_databases_clock_goes_on_within_a_transaction(database: Database) -> None:
+    """A lease is judged at the moment of the write, not when its transaction began."""
+    with database.write() as connection:
+        first, second = database.now(connection), database.now(connection)
+    assert first.tzinfo is UTC
+    assert first <= second <= database.now()
+
+
 @pytest.mark.parametrize(
     "url", ["mysql://somewhere/x", "sqlite://", "no url", "sqlite:///:memory:"]
 )

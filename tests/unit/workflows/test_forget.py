@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from sqlalchemy import Connection, Engine, event, select
-from tests.businesses import account_of, clock_at, records_of
+from tests.businesses import account_of, clock_at, let_leases_run_out, records_of
 from tests.histories import business, history
 
 from chatlift.errors import Conflict, NotFound
@@ -220,6 +220,7 @@ def test_nothing_is_forgotten_beside_a_training(trained: Workspace) -> None:
     trained.runs.start([ModelName.CHURN], requested_model="churn", request={}, now=now)
     with pytest.raises(Conflict, match="training is under way"):
         forget(trained, contacts_to_forget(trained.crm, NAME), clock=lambda: now)
+    let_leases_run_out(trained.database)
     assert forget(trained, contacts_to_forget(trained.crm, NAME), clock=clock_at(122)).is_compact
 
 

@@ -87,7 +87,7 @@ def test_a_training_asked_to_stop_by_another_stops_at_its_next_step(untrained: W
         run = untrained.runs.latest()
         assert run is not None
         if step.phase == "features":
-            untrained.runs.ask_to_cancel(run.run_id, now=clock_at(CLOCK_DAY)())
+            untrained.runs.stop(run.run_id, now=clock_at(CLOCK_DAY)())
 
     with pytest.raises(Cancelled):
         train(untrained, quick(LEADS), clock=clock_at(CLOCK_DAY), report=ask)
@@ -108,7 +108,7 @@ def test_a_cancellation_ends_the_run_while_a_long_fit_still_goes_on(
             run = untrained.runs.latest()
             assert run is not None
             if from_elsewhere:
-                untrained.runs.ask_to_cancel(run.run_id, now=clock_at(CLOCK_DAY)())
+                untrained.runs.stop(run.run_id, now=clock_at(CLOCK_DAY)())
             else:
                 asked.set()
             while not untrained.runs.get(run.run_id).is_final:
