@@ -12,7 +12,7 @@ import json
 import platform
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from importlib.metadata import version as installed_version
@@ -28,7 +28,12 @@ from chatlift.learn.fitting import Fit, fit
 from chatlift.learn.gate import Decision
 from chatlift.learn.model_files import from_files, recipe_to_json
 from chatlift.learn.readiness import ReadinessReport
-from chatlift.learn.reporting import decision_to_json, evaluation_to_json, headline_metrics
+from chatlift.learn.reporting import (
+    decision_from_json,
+    decision_to_json,
+    evaluation_to_json,
+    headline_metrics,
+)
 from chatlift.learn.specs.base import Spans
 from chatlift.learn.specs.choices import Choices
 from chatlift.learn.specs.churn import settled
@@ -103,6 +108,34 @@ class TrainRequest:
             "left_out_columns": sorted(self.left_out_columns),
         }
 
+    @classmethod
+    def of_run(cls, run: Run) -> TrainRequest:
+        """Return what a run was asked for; what its row does not say takes its default.
+
+        Raises
+        ------
+        InvalidInput
+            If a value cannot be used.
+        """
+        asked = dict(run.request)
+        for name in ("accepted_columns", "left_out_columns"):
+            asked[name] = frozenset(asked.get(name, ()))
+        parameters = asked.pop("parameters", {})
+        return cls(
+            models=run.models,
+            requested_model=run.requested_model,
+            parameters={ModelName(model): values for model, values in parameters.items()},
+            **{name: asked[name] for name in REQUEST_FIELDS & asked.keys()},
+        )
+
+
+REQUEST_FIELDS = TrainRequest.__dataclass_fields__.keys() - {
+    "models",
+    "requested_model",
+    "parameters",
+}
+"""What `to_json` tells as it is."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelOutcome:
@@ -175,19 +208,66 @@ def train(
     Cancelled
         If it was asked to stop; the run has ended as cancelled, the champion is untouched.
     """
-    for model in request.models:
-        SPECS[model].parameters(request.parameters.get(model))
+    _refuse_unusable(request)
     run = workspace.runs.start(
         request.models,
         requested_model=request.requested_model,
         request=request.to_json(),
         now=clock(),
     )
-    started = clock()
     running = _Running(workspace, request, run, clock, report, fit_with, is_asked_to_stop)
+    return _carried_out(running, running.kept_alive())
+
+
+def train_claimed(
+    workspace: Workspace,
+    run: Run,
+    *,
+    clock: Clock,
+    report: ReportProgress = no_progress,
+    fit_with: Fit = fit,
+) -> TrainReport:
+    """Train a run that a worker has claimed, in the attempt it was claimed for.
+
+    The worker renews the lease, not this process, which could otherwise hold on to a run whose
+    worker is gone. What an attempt before has registered is kept and not trained again.
+
+    Raises
+    ------
+    RunLost
+        If the run was taken away meanwhile; nothing has been written since.
+    Cancelled
+        If it was asked to stop; the run has ended as cancelled, the champion is untouched.
+    """
     try:
-        workspace.versions.sweep_orphans()
-        with running.kept_alive():
+        request = TrainRequest.of_run(run)
+        _refuse_unusable(request)
+    except InvalidInput as error:
+        workspace.runs.finish(
+            run.run_id,
+            run.attempt,
+            RunStatus.FAILED,
+            now=clock(),
+            message=str(error),
+            error=failure_of(error),
+        )
+        raise
+    running = _Running(workspace, request, run, clock, report, fit_with, never)
+    running.renews_itself = False
+    return _carried_out(running, nullcontext())
+
+
+def _refuse_unusable(request: TrainRequest) -> None:
+    for model in request.models:
+        SPECS[model].parameters(request.parameters.get(model))
+
+
+def _carried_out(running: _Running, watched: AbstractContextManager[None]) -> TrainReport:
+    """Train and end the run, whatever happens."""
+    started = running.clock()
+    try:
+        running.workspace.versions.sweep_orphans()
+        with watched:
             outcomes = running.all_models()
         ended = running.end(*_ending(outcomes))
     except (Cancelled, KeyboardInterrupt) as stopped:
@@ -196,9 +276,10 @@ def train(
     except BaseException as error:
         if running.has_been_cancelled():
             raise Cancelled(running.cancelled()) from error
-        running.end(RunStatus.FAILED, "Training failed.", failure_of(error))
+        if not isinstance(error, RunLost):
+            running.end(RunStatus.FAILED, "Training failed.", failure_of(error))
         raise
-    seconds = (clock() - started).total_seconds()
+    seconds = (running.clock() - started).total_seconds()
     return TrainReport(run=ended, outcomes=tuple(outcomes), seconds=seconds)
 
 
@@ -238,6 +319,8 @@ class _Running:
         self.report = report
         self.fit_with = fit_with
         self.is_asked_to_stop = is_asked_to_stop
+        self.renews_itself = True
+        """Whether this process holds the run by itself; otherwise its worker does."""
         self.published: list[str] = []
         self.is_cancelled = False
         """Whether the run has ended as cancelled; its row then takes nothing more."""
@@ -321,12 +404,30 @@ class _Running:
         conversations = self.workspace.crm.counts().conversations
         outcomes = []
         for index, model in enumerate(self.request.models):
-            outcome = self._guarded(model, history, conversations, self._part(model, index))
+            outcome = self._registered_before(model) or self._guarded(
+                model, history, conversations, self._part(model, index)
+            )
             outcomes.append(outcome)
             if outcome.version is not None:
                 self.published.append(f"{model} v{outcome.version.number}")
             self._record(outcome)
         return outcomes
+
+    def _registered_before(self, model: ModelName) -> ModelOutcome | None:
+        """Return what an attempt before came to; None where it registered no version."""
+        if self.run.attempt == 1:
+            return None
+        for version in self.workspace.versions.list(model):
+            if version.run_id == self.run.run_id:
+                decision = decision_from_json(version.gate)
+                return ModelOutcome(
+                    model=model,
+                    sentence=_sentence(decision, version),
+                    evaluation=version.evaluation,
+                    decision=decision,
+                    version=version,
+                )
+        return None
 
     def _part(self, model: ModelName, index: int) -> ReportProgress:
         """Return a report whose fractions are the model's part of the whole run."""
@@ -357,7 +458,7 @@ class _Running:
     ) -> ModelOutcome:
         try:
             return self._one(model, history, conversations, report)
-        except (Cancelled, KeyboardInterrupt):
+        except (Cancelled, KeyboardInterrupt, RunLost):
             raise
         except ChatliftError as error:
             if self.has_been_cancelled():
@@ -482,8 +583,9 @@ class _Running:
         evaluation: Mapping[str, Any],
         champion: Version | None,
     ) -> Version:
-        # After the machine has slept the lease may have run out with nobody else at work.
-        self.workspace.runs.renew(self.run.run_id, self.run.attempt)
+        if self.renews_itself:
+            # After the machine has slept the lease may have run out with nobody else at work.
+            self.workspace.runs.renew(self.run.run_id, self.run.attempt)
         now = self.clock()
         verdict = trained.decision.verdict
         promotes = verdict is Verdict.PROMOTE and self.request.promote

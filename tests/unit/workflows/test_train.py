@@ -13,7 +13,15 @@ from time import sleep
 import numpy as np
 import polars as pl
 import pytest
-from tests.businesses import account_of, assert_at_rest, clock_at, locks, quick
+from tests.businesses import (
+    account_of,
+    assert_at_rest,
+    clock_at,
+    folders,
+    let_leases_run_out,
+    locks,
+    quick,
+)
 from tests.histories import at, business
 from tests.unit.workflows.conftest import DAYS, FLOORS, shop
 
@@ -23,10 +31,12 @@ from chatlift.learn.snapshots import Snapshot
 from chatlift.learn.specs.base import Spans
 from chatlift.learn.specs.churn import rule_of
 from chatlift.learn.specs.directory import SPECS
+from chatlift.registry.run_queue import Claim, RunQueue
+from chatlift.registry.run_rows import RunLost
 from chatlift.registry.serving import history_of, scorer_of
 from chatlift.registry.workspace import Workspace
 from chatlift.vocabulary import ChurnRule, ModelName, Progress, RunStatus, Verdict
-from chatlift.workflows.train import TrainRequest, train
+from chatlift.workflows.train import TrainRequest, train, train_claimed
 
 LEADS, CHURN, ENGAGEMENT = ModelName
 CLOCK_DAY = DAYS + 1.0
@@ -163,6 +173,105 @@ def test_a_run_that_another_ended_stops_as_cancelled(untrained: Workspace) -> No
         train(untrained, quick(LEADS), clock=clock_at(CLOCK_DAY), fit_with=held_up)
     assert untrained.versions.list() == ()
     assert_at_rest(untrained)
+
+
+def claimed(workspace: Workspace, request: TrainRequest) -> Claim:
+    """A run that was asked for and that a worker has taken up."""
+    workspace.runs.enqueue(
+        request.models,
+        requested_model="all",
+        request=request.to_json(),
+        requested_by="a test",
+        now=clock_at(CLOCK_DAY)(),
+    )
+    return taken_up(workspace)
+
+
+def taken_up(workspace: Workspace) -> Claim:
+    claim = RunQueue(workspace.database).claim_next("worker")
+    assert claim is not None
+    return claim
+
+
+def test_a_claimed_run_is_trained_as_it_was_asked_for(untrained: Workspace) -> None:
+    asked = quick(LEADS, seed=3, cv_folds=3, promote=False)
+    claim = claimed(untrained, asked)
+    assert TrainRequest.of_run(claim.run) == asked
+    report = train_claimed(untrained, claim.run, clock=clock_at(CLOCK_DAY))
+    assert report.run.status is RunStatus.COMPLETED
+    (version,) = untrained.versions.list()
+    assert not version.is_champion
+    assert_at_rest(untrained)
+
+
+@pytest.mark.parametrize("phase", ["features", "gate"])
+def test_a_run_that_was_given_to_another_is_lost_and_nothing_more_is_written(
+    untrained: Workspace, phase: str
+) -> None:
+    """Also where the process notices only as it registers its version."""
+    claim = claimed(untrained, quick(LEADS))
+
+    def held_up(step: Progress) -> None:
+        if step.phase == phase:
+            let_leases_run_out(untrained.database)
+            RunQueue(untrained.database).expire()
+            taken_up(untrained)
+
+    with pytest.raises(RunLost, match="attempt 2"):
+        train_claimed(untrained, claim.run, clock=clock_at(CLOCK_DAY), report=held_up)
+    run = untrained.runs.get(claim.run_id)
+    assert (run.status, run.attempt, run.verdicts) == (RunStatus.TRAINING, 2, {})
+    assert untrained.versions.list() == ()
+    assert folders(untrained) == set()
+
+
+def test_a_run_whose_lease_has_run_out_is_lost_although_nobody_has_taken_it(
+    untrained: Workspace,
+) -> None:
+    claim = claimed(untrained, quick(LEADS))
+
+    def held_up(step: Progress) -> None:
+        if step.phase == "gate":
+            let_leases_run_out(untrained.database)
+
+    with pytest.raises(RunLost, match="its lease has run out"):
+        train_claimed(untrained, claim.run, clock=clock_at(CLOCK_DAY), report=held_up)
+    assert untrained.versions.list() == ()
+    assert folders(untrained) == set()
+
+
+def test_a_second_attempt_keeps_what_the_first_registered(untrained: Workspace) -> None:
+    claim = claimed(untrained, quick(LEADS, ENGAGEMENT))
+
+    class Killed(BaseException):
+        pass
+
+    def die(step: Progress) -> None:
+        if step.model is ENGAGEMENT:
+            RunQueue(untrained.database).give_up(claim, message="It died.", error={})
+            raise Killed
+
+    with pytest.raises((Killed, RunLost)):
+        train_claimed(untrained, claim.run, clock=clock_at(CLOCK_DAY), report=die)
+    (first,) = untrained.versions.list()
+    report = train_claimed(untrained, taken_up(untrained).run, clock=clock_at(CLOCK_DAY))
+    assert [version.model for version in untrained.versions.list()] == [ENGAGEMENT, LEADS]
+    assert untrained.versions.get(LEADS, 1).version_id == first.version_id
+    assert set(report.run.verdicts) == {LEADS, ENGAGEMENT}
+    assert report.run.verdicts[LEADS]["version_number"] == 1
+    assert_at_rest(untrained)
+
+
+def test_a_claimed_run_that_asks_for_the_impossible_fails_with_its_reason(
+    untrained: Workspace,
+) -> None:
+    claim = claimed(untrained, replace(quick(LEADS), parameters={LEADS: {"no_such": 1.0}}))
+    with pytest.raises(InvalidInput):
+        train_claimed(untrained, claim.run, clock=clock_at(CLOCK_DAY))
+    run = untrained.runs.get(claim.run_id)
+    assert run.status is RunStatus.FAILED
+    assert "no_such" in run.message
+    assert locks(untrained) == 0
 
 
 def test_one_look_that_fails_is_not_the_last(untrained: Workspace) -> None:
