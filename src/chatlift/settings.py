@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -34,6 +34,9 @@ class Settings:
     """`CHATLIFT_TIME_ZONE`: IANA zone of a new account's hours and weekdays."""
     threads: int = 2
     """`CHATLIFT_THREADS`: fits that may run side by side, each on one thread."""
+    secret_key: str | None = field(default=None, repr=False)
+    """`CHATLIFT_SECRET_KEY`: keys under which the secrets of webhooks are encrypted, the newest
+    first, separated by commas; without one, webhooks cannot be made or called."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], *, default_home: Path) -> Settings:
@@ -54,6 +57,7 @@ class Settings:
             account=environ.get("CHATLIFT_ACCOUNT") or DEFAULT_ACCOUNT,
             time_zone=_time_zone(environ.get("CHATLIFT_TIME_ZONE") or "UTC"),
             threads=_threads(environ.get("CHATLIFT_THREADS") or "2"),
+            secret_key=environ.get("CHATLIFT_SECRET_KEY") or None,
         )
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +15,30 @@ from chatlift.errors import InvalidInput
 DEFAULT_ACCOUNT = "default"
 SIMULATED = "simulated"
 """The source of generated records, which never stand beside real ones."""
+
+
+SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+def parse_source(name: str) -> str:
+    """Return the name of a source of real records, as a caller gave it.
+
+    Raises
+    ------
+    InvalidInput
+        If it is no plain name, or the one of generated records.
+
+    Examples
+    --------
+    >>> parse_source("hubspot-eu")
+    'hubspot-eu'
+    """
+    if name == SIMULATED or not SOURCE_NAME.fullmatch(name):
+        raise InvalidInput(
+            "The name of a source has to be 1 to 64 letters, digits, dots, dashes or underscores, "
+            f"begin with a letter or digit, and not be {SIMULATED!r}, which generated records have."
+        )
+    return name
 
 
 class ModelName(StrEnum):
@@ -154,6 +179,13 @@ class ScoringStatus(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     SUPERSEDED = "superseded"
+
+
+class WebhookKind(StrEnum):
+    """The services whose webhooks are understood."""
+
+    WHATSAPP_CLOUD = "whatsapp_cloud"
+    CHATWOOT = "chatwoot"
 
 
 class ChurnRule(StrEnum):
