@@ -23,11 +23,13 @@ REJECTED_ENTRIES = pl.Schema(
         "column": pl.String,
         "value": pl.String,
         "reason": pl.String,
+        "cells": pl.String,
     }
 )
 """One row per refused entry of a feed. `file_name`: the file, where the feed is a folder of them;
 null: the feed's own; `entry_number` counts entries from 0; null `line_number`:
-the feed has no lines; `value`: what was found there; null: nothing."""
+the feed has no lines; `value`: what was found there; null: nothing; `cells`: a JSON list with the
+whole body, where nobody else has it, as of a webhook's delivery; null: it can be looked up."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -142,3 +142,22 @@ def parsed(text: bytes, file_name: str, *, line_number: int | None = None) -> Bo
     else:
         return Body(file_name=file_name, value=value, line_number=line_number)
     return Body(file_name=file_name, line_number=line_number, refusal=refusal)
+
+
+def texts_in(value: object) -> Iterator[str]:
+    """Yield the texts, numbers and keys that a JSON value holds, however deep, one by one.
+
+    Examples
+    --------
+    >>> sorted(texts_in({"from": 49, "text": {"body": "hi"}}))
+    ['49', 'body', 'from', 'hi', 'text']
+    """
+    left: list[object] = [value]
+    while left:
+        found = left.pop()
+        if isinstance(found, dict):
+            left += [*found.keys(), *found.values()]
+        elif isinstance(found, list):
+            left += found
+        elif found is not None:
+            yield str(found)

@@ -44,6 +44,24 @@ def ensure_account(database: Database, name: str, *, time_zone: str) -> Account:
     return found
 
 
+def account_numbered(database: Database, account_id: int) -> Account:
+    """Return the account of this number.
+
+    Raises
+    ------
+    NotFound
+        If there is none.
+    """
+    columns = table_of(AccountRow).c
+    shown = [columns[field] for field in Account.__dataclass_fields__]
+    with database.read() as connection:
+        wanted = select(*shown).where(AccountRow.account_id == account_id)
+        row: Row[Any] | None = connection.execute(wanted).one_or_none()
+    if row is None:
+        raise NotFound(f"No account has the number {account_id}.")
+    return Account(**row._mapping)
+
+
 def save_settings(database: Database, account_id: int, settings: Mapping[str, Any]) -> None:
     """Put an account's own choices in place of those it had.
 

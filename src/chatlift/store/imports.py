@@ -39,7 +39,8 @@ REJECTED = pl.Schema(
 )
 """One row per row that an import refused. `row_number` counts data rows from 0; null
 `line_number`: the file has no lines; null `value`: the cell was empty; `cells`: all cells of the
-row as they stood in the file, a JSON list; null: they were not kept."""
+row as they stood in the file, or the one body of a webhook's delivery, a JSON list; null: they were
+not kept."""
 
 BATCHES = table_of(ImportBatchRow)
 
@@ -88,6 +89,53 @@ def record_batch(
         ).scalar_one()
         _keep_rejected(connection, batch_id, rejected)
     return batch_id
+
+
+def add_to_batch(
+    connection: Connection,
+    account_id: int,
+    *,
+    fingerprint: str,
+    source: str,
+    imported_at: datetime,
+    summary: Mapping[str, Any],
+    rejected: pl.DataFrame,
+) -> int:
+    """Add what was imported to the batch of this fingerprint, made where it is not there.
+
+    Numbers of the summaries are added up, so that what comes in small pieces all day is one batch.
+    Whoever calls it sees to it that no other process adds to the same batch meanwhile.
+    """
+    mine = (BATCHES.c.account_id == account_id) & (BATCHES.c.fingerprint == fingerprint)
+    found = connection.execute(select(BATCHES.c.batch_id, BATCHES.c.summary).where(mine)).first()
+    if found is None:
+        values = {"account_id": account_id, "source": source, "imported_at": imported_at}
+        values |= {"summary": dict(summary), "fingerprint": fingerprint, "finished_at": imported_at}
+        made = insert(BATCHES).values(values).returning(BATCHES.c.batch_id)
+        batch_id: int = connection.execute(made).scalar_one()
+    else:
+        batch_id = found.batch_id
+        changed = {"summary": _added(found.summary, summary), "finished_at": imported_at}
+        connection.execute(update(BATCHES).where(BATCHES.c.batch_id == batch_id).values(changed))
+    _keep_rejected(connection, batch_id, rejected)
+    return batch_id
+
+
+def _added(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Return both with their numbers added up, those of nested ones too.
+
+    Examples
+    --------
+    >>> _added({"messages": {"accepted": 1}}, {"messages": {"accepted": 2}, "note": 1})
+    {'messages': {'accepted': 3}, 'note': 1}
+    """
+    told = dict(one)
+    for name, value in other.items():
+        if isinstance(value, Mapping):
+            told[name] = _added(told.get(name, {}), value)
+        else:
+            told[name] = told.get(name, 0) + value
+    return told
 
 
 def open_batch(

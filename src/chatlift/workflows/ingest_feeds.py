@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
+from typing import Any, Protocol
 
 import polars as pl
 
@@ -13,6 +14,7 @@ from chatlift.errors import Conflict
 from chatlift.records import Records
 from chatlift.sources.feeds import ParsedFeed
 from chatlift.store.crm import Crm
+from chatlift.store.database import Database
 from chatlift.store.imports import REJECTED, record_batch
 from chatlift.store.outcomes import TableCounts, WriteCounts
 from chatlift.vocabulary import SIMULATED, Progress, ReportProgress, no_progress
@@ -27,6 +29,22 @@ ROWS_AT_ONCE = 20_000
 
 Align = Callable[[ParsedFeed, Mapping[str, Sequence[str]]], ParsedFeed]
 """Gives messages the ids under which they are known, from their contacts' message ids so far."""
+
+
+class KeepBatch(Protocol):
+    """Keeps what a whole import did, and returns the number by which that is found."""
+
+    def __call__(
+        self,
+        database: Database,
+        account_id: int,
+        *,
+        source: str,
+        imported_at: datetime,
+        summary: Mapping[str, Any],
+        rejected: pl.DataFrame,
+    ) -> int:
+        """Keep it as `store.imports.record_batch` does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +83,7 @@ def ingest_feeds(
     imported_at: datetime,
     source: str,
     align: Align | None = None,
+    keep_batch: KeepBatch = record_batch,
     report: ReportProgress = no_progress,
 ) -> FeedReport:
     """Write what feeds say, keep what was refused, and widen what was observed.
@@ -81,6 +100,8 @@ def ingest_feeds(
     align
         For feeds whose messages have no ids of their own, such as chat exports; each feed is
         aligned with all that was written before it.
+    keep_batch
+        Keeps what became of the feeds once all is written; by default as an import of its own.
 
     Raises
     ------
@@ -97,7 +118,7 @@ def ingest_feeds(
         )
         told = f"{intake.feed_count:,} feeds, {intake.message_count:,} messages"
         report(Progress(phase="feeds", fraction=0.0, message=told))
-    return intake.close()
+    return intake.close(keep_batch)
 
 
 def _refuse_mixing(crm: Crm, source: str) -> None:
@@ -163,7 +184,7 @@ class _Intake:
             self.tables[name] += _counts(told, written, name, completed)
             if name in NAMED_AGAIN:
                 self.tables[name] += self._named_before(name, told, written)
-        names = {feed.feed_name: self._shown(feed.feed_name) for feed in feeds}
+        names = {name: self._shown(name) for name in {feed.feed_name for feed in feeds}}
         self.rejected.append(_refused_by_store(set(names.values()), written))
         for feed in feeds:
             self._note(feed, names[feed.feed_name])
@@ -194,7 +215,8 @@ class _Intake:
         shown = {text: self._shown(text) for text in named.drop_nulls().unique()}
         rejected = feed.rejected.with_columns(pl.col("file_name", "reason").replace(shown))
         if self.crm.are_some_forgotten(feed.records.contacts, self.source):
-            rejected = rejected.with_columns(value=pl.lit(None, pl.String))
+            nothing = pl.lit(None, pl.String)
+            rejected = rejected.with_columns(value=nothing, cells=nothing)
         return replace(feed, rejected=rejected)
 
     def _note(self, feed: ParsedFeed, shown_name: str) -> None:
@@ -218,7 +240,7 @@ class _Intake:
                 self.source, contacts, observed_through=feed.observed_through
             )
 
-    def close(self) -> FeedReport:
+    def close(self, keep_batch: KeepBatch) -> FeedReport:
         """Keep the batch and what was observed, and return the report."""
         span = (min(self.instants), max(self.instants)) if self.instants else (None, None)
         if span[0] is not None and span[1] is not None:
@@ -228,7 +250,7 @@ class _Intake:
                 self.source, sorted(self.alone_observed), observed_through=span[1]
             )
         summary = {name: asdict(counts) for name, counts in self.tables.items()}
-        batch_id = record_batch(
+        batch_id = keep_batch(
             self.crm.database,
             self.crm.account_id,
             source=self.source,
@@ -275,6 +297,7 @@ def _refused_by_parser(feed: ParsedFeed, shown_name: str) -> pl.DataFrame:
         pl.col("column").alias("column_name"),
         "value",
         "reason",
+        "cells",
     )
 
 

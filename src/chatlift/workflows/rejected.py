@@ -7,6 +7,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import polars as pl
 
 from chatlift.errors import Conflict, InvalidInput
 from chatlift.sources.csv_files import CsvFile
@@ -20,6 +23,8 @@ PLACE = ("rejected in file", "rejected line", "rejected column", "rejected value
 """Columns in front of the row's own; they tell what to mend and are not read back."""
 BEYOND = "beyond the header"
 """Begins the names of columns for cells that a row had too many."""
+BODY = "body"
+"""Names the column of a webhook's refused deliveries, which hold their whole body as JSON."""
 ENCODING = "utf-8-sig"
 """With the mark by which spreadsheets know UTF-8."""
 
@@ -43,8 +48,8 @@ def export_rejected(
     """Write the refused rows of an import, a CSV per table.
 
     Each row has where it stood and why it was refused, then all its cells under the headers of its
-    file; entries of conversations have none. Texts that a spreadsheet would run as formulas have an
-    apostrophe in front.
+    file; of a webhook the whole body, of other conversations none. Texts that a spreadsheet would
+    run as formulas have an apostrophe in front.
 
     Raises
     ------
@@ -66,13 +71,13 @@ def export_rejected(
     for (table,), told in rows.group_by("table_name", maintain_order=True):
         kept = told.drop_nulls("cells") if is_of_tables else told
         lines = [
-            [*place, *json.loads(cells or "[]")]
+            [*place, *map(_cell, json.loads(cells or "[]"))]
             for *place, cells in kept.select(
                 "file_name", "line_number", "column_name", "value", "reason", "cells"
             ).iter_rows()
         ]
         path = folder / f"{table}.csv"
-        _write(path, headers[str(table)] if is_of_tables else [], lines)
+        _write(path, headers[str(table)] if is_of_tables else _body_header(kept), lines)
         written.append(
             Exported(
                 table=str(table),
@@ -143,6 +148,17 @@ def _headers(batch: Batch) -> Mapping[str, list[str]]:
             "import of conversations. Import its files again instead."
         )
     return headers
+
+
+def _body_header(rows: pl.DataFrame) -> list[str]:
+    return [BODY] if rows["cells"].null_count() < rows.height else []
+
+
+def _cell(value: Any) -> str | None:
+    """Return a cell as it is written; of a webhook's body the JSON."""
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False)
 
 
 # Every cell is quoted: left to itself, the module does not quote a bare carriage return.

@@ -81,7 +81,7 @@ def test_notes_number_entries_and_keep_the_earliest_and_the_first_told() -> None
     for _ in range(2):
         notes.fact(FactSubject.CONTACT, "anna", "same_person_as", "b")
     feed = notes.feed("x.json")
-    assert feed.rejected.rows() == [("x.json", 2, 9, "id", "x", "id is wrong")]
+    assert feed.rejected.rows() == [("x.json", 2, 9, "id", "x", "id is wrong", None)]
     assert feed.records.contacts.rows() == [
         ("anna", "Anna", "+1", datetime(2020, 1, 1, tzinfo=UTC), None)
     ]

@@ -36,7 +36,7 @@ def test_a_phone_belongs_to_one_contact(phones: tuple[None, ...]) -> None:
 
 def test_a_refused_feed_tells_its_reason_and_nothing_else() -> None:
     feed = refused_feed("a.zip", "it is no zip")
-    assert feed.rejected.rows() == [(None, 0, None, "", None, "it is no zip")]
+    assert feed.rejected.rows() == [(None, 0, None, "", None, "it is no zip", None)]
     assert feed.records.messages.is_empty()
 
 

@@ -56,6 +56,20 @@ def test_refused_rows_are_exported_with_their_place_and_all_their_cells(
     assert rows[2][5:] == ["c", "03/04/2025", "x", "too", "many"]
 
 
+def test_what_a_webhook_brought_is_exported_with_its_body(crm: Crm, tmp_path: Path) -> None:
+    rows = [{"cells": '[{"entry": "é"}]'}, {"cells": '["=no JSON"]'}, {"cells": None}]
+    place = {"table_name": "entries", "file_name": "delivery 1", "row_number": 0, "reason": "no"}
+    told = pl.DataFrame([place | {"column_name": ""} | row for row in rows], REJECTED)
+    batch_id = record_batch(
+        crm.database, crm.account_id, source="s", imported_at=NOW, summary={}, rejected=told
+    )
+    (written,) = export_rejected(crm.database, crm.account_id, batch_id, tmp_path)
+    with written.path.open(encoding="utf-8-sig", newline="") as file:
+        header, *lines = csv.reader(file)
+    assert header == [*PLACE, "body"]
+    assert [line[5:] for line in lines] == [['{"entry": "é"}'], ["'=no JSON"], []]
+
+
 def test_mended_rows_are_read_as_the_files_were_that_they_came_from(
     crm: Crm, tmp_path: Path
 ) -> None:

@@ -266,6 +266,7 @@ def _rejected(entries: Sequence[Entry]) -> pl.DataFrame:
             "column": [""] * len(refused),
             "value": ["\n".join(e.lines)[:SHOWN_CHARACTERS] for _, e in refused],
             "reason": [e.reason for _, e in refused],
+            "cells": [None] * len(refused),
         },
         schema=REJECTED_ENTRIES,
     )
