@@ -49,6 +49,10 @@ def quick(*models: ModelName, **choices: Any) -> TrainRequest:
     return TrainRequest(models=models or tuple(ModelName), **chosen)
 
 
+def nothing_waits() -> None:
+    """What reads the deliveries of an account that has no webhooks."""
+
+
 @contextmanager
 def account_of(
     home: Path, history: History | None = None, *, settings: dict[str, Any] | None = None

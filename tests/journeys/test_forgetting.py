@@ -4,6 +4,7 @@ The canary is imported, trained on, predicted, logged and partly rejected first.
 is every file of the data folder: database, write-ahead log, artifacts, logs.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -16,11 +17,15 @@ import polars as pl
 import pytest
 from tests.businesses import account_of, clock_at, quick, records_of
 from tests.histories import at, business
+from tests.webhooks import cloud_body, cloud_message, profile
 
 from chatlift.records import INSTANT, Records
+from chatlift.registry.deliveries import keep_delivery
+from chatlift.registry.secret_box import SecretBox
+from chatlift.registry.webhooks import Webhooks
 from chatlift.registry.workspace import Workspace, open_workspace
 from chatlift.settings import Settings
-from chatlift.vocabulary import ModelName
+from chatlift.vocabulary import ModelName, WebhookKind
 from chatlift.workflows.train import train
 
 pytestmark = pytest.mark.slow
@@ -172,6 +177,22 @@ def test_a_forgotten_contact_leaves_no_byte_and_stays_out(copied: Path) -> None:
     assert "0 accepted + 0 duplicate + 3 rejected" in again.stdout
     with open_workspace(Settings.from_environment({}, default_home=copied)) as workspace:
         assert workspace.crm.contact_ids_of([ID]) == {}
+    assert traces_in(copied) == set()
+
+
+def test_what_a_webhook_brought_and_nobody_read_yet_goes_too(copied: Path) -> None:
+    wrote = cloud_message("w1", 1_775_000_000, PHRASE, sender=PHONE.removeprefix("+"))
+    body = cloud_body({"contacts": [profile(wrote["from"], NAME)], "messages": [wrote]})
+    with open_workspace(Settings.from_environment({}, default_home=copied)) as workspace:
+        hooks = Webhooks(workspace.database, workspace.account.account_id)
+        box = SecretBox("A" * 43)
+        hook = hooks.create(WebhookKind.CHATWOOT, source="desk", box=box, now=at(100)).webhook
+        other = hooks.create(WebhookKind.WHATSAPP_CLOUD, secret="s", box=box, now=at(100)).webhook  # noqa: S106
+        keep_delivery(workspace.database, other, json.dumps(body).encode(), now=at(100))
+        keep_delivery(workspace.database, hook, f"no event of {NAME}".encode(), now=at(100))
+    said = told(copied, "forget", PHONE, "--yes")
+    # The story's contact and the one of the webhook are one person by their phone.
+    assert "contacts: 2" in said
     assert traces_in(copied) == set()
 
 

@@ -13,6 +13,7 @@ from chatlift.cli.json_text import json_text
 from chatlift.cli.lazy import new_app
 from chatlift.cli.surroundings import clock, workspace
 from chatlift.workflows.export_contact import export_contact
+from chatlift.workflows.receive import read_deliveries
 
 app = new_app()
 
@@ -34,6 +35,7 @@ def export(
     Example: chatlift export +34600111222 --output contact.json
     """
     with workspace() as opened:
+        read_deliveries(opened.crm, now=clock())
         found = export_contact(opened, contact, source=source, now=clock())
     text = json_text(asdict(found)) + "\n"
     if output is None:

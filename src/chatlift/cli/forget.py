@@ -21,6 +21,7 @@ from chatlift.workflows.forget import (
     forget,
     forget_after_restore,
 )
+from chatlift.workflows.receive import read_deliveries
 
 app = new_app()
 
@@ -52,13 +53,21 @@ def forget_contact(
     if (contact is None) is not after_restore:
         raise typer.BadParameter("Name one contact, or pass --after-restore.")
     with desk(quiet=as_json, as_json=as_json) as at, workspace() as opened:
+
+        def read() -> None:
+            read_deliveries(opened.crm, now=at.clock())
+
+        # Whoever wrote a moment ago is found, too.
+        read()
         if contact is None:
-            report = forget_after_restore(opened, clock=at.clock, report=at.report)
+            report = forget_after_restore(
+                opened, clock=at.clock, read_deliveries=read, report=at.report
+            )
         else:
             found = contacts_to_forget(opened.crm, contact, source=source)
             if found and not yes:
                 typer.confirm(question(found), abort=True, err=True)
-            report = forget(opened, found, clock=at.clock, report=at.report)
+            report = forget(opened, found, clock=at.clock, read_deliveries=read, report=at.report)
         at.console.say(report_lines(report))
         if as_json:
             sys.stdout.write(json_text(asdict(report)) + "\n")

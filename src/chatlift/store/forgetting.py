@@ -7,6 +7,7 @@ everything else is found by way of it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -44,6 +45,7 @@ from chatlift.store.registry_tables import (
     TrainingRunRow,
     VersionRow,
 )
+from chatlift.store.service_tables import WebhookDeliveryRow
 from chatlift.store.tables import (
     ContactRow,
     ConversationRow,
@@ -62,7 +64,7 @@ CONVERSATIONS, FACTS = table_of(ConversationRow), table_of(FactRow)
 PREDICTIONS, EVALUATIONS = table_of(PredictionRow), table_of(EvaluationPredictionRow)
 BATCHES, REJECTED = table_of(ImportBatchRow), table_of(RejectionRow)
 FORGETTINGS, MARKS = table_of(ForgettingRow), table_of(RetrainingMarkRow)
-VERSIONS = table_of(VersionRow)
+VERSIONS, DELIVERIES = table_of(VersionRow), table_of(WebhookDeliveryRow)
 
 CHUNK_MESSAGES = 5_000
 """Messages deleted in one transaction, so that it lasts below a second."""
@@ -75,7 +77,10 @@ MASKED_COLUMNS: tuple[tuple[type[Base], tuple[str, ...]], ...] = (
 TOLD_OF_REFUSED = ("file_name", "column_name", "value", "cells")
 """Columns of a refused row that may name somebody. The others are our own words: somebody saved as
 `Customer` is not meant where a reason lists that word."""
-VACUUMED = (CONTACTS, CONVERSATIONS, MESSAGES, LEADS, FACTS, PREDICTIONS, EVALUATIONS, REJECTED)
+VACUUMED = (
+    *(CONTACTS, CONVERSATIONS, MESSAGES, LEADS, FACTS, PREDICTIONS, EVALUATIONS, REJECTED),
+    DELIVERIES,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +117,11 @@ def rejected_about(
         select(*REJECTED.c, is_message).join(BATCHES).where(BATCHES.c.account_id == account_id)
     )
     rows = [dict(row._mapping) for row in connection.execute(statement)]
-    return [row for row in rows if row.pop("is_message") or identity.is_named_in(_told(row))]
+    return [
+        row
+        for row in rows
+        if row.pop("is_message") or identity.is_named_in(_told(row), in_numbers=True)
+    ]
 
 
 class Forgetting:
@@ -145,6 +154,20 @@ class Forgetting:
             numbers = [row["rejected_row_id"] for row in found]
             chosen = among(connection, REJECTED.c.rejected_row_id, numbers)
             return self._delete(connection, "rejected_rows", REJECTED, chosen)
+
+    def delete_deliveries(self, identity: Identity) -> int:
+        """Delete what webhooks brought, could not be read and names the contacts; count it."""
+        row = DELIVERIES.c
+        mine = select(row.delivery_id, row.body).where(row.account_id == self._account)
+        with self._crm.database.read() as connection:
+            numbers = [
+                delivery_id
+                for delivery_id, body in connection.execute(mine)
+                if identity.is_named_in(_content_of(body), in_numbers=True)
+            ]
+        with self._crm.database.write() as connection:
+            chosen = among(connection, row.delivery_id, numbers)
+            return self._delete(connection, "webhook_deliveries", DELIVERIES, chosen)
 
     def mask_texts(self, identity: Identity) -> None:
         """Mask what names the contacts in texts that are not their own, such as file names."""
@@ -450,6 +473,15 @@ def _mask(
             connection.execute(update(table).where(_same(key, row[0])).values(changed))
             masked += 1
     return masked
+
+
+def _content_of(body: bytes) -> Any:
+    """Return what a delivery says: its JSON, where no escape hides anything, or else its text."""
+    text = body.decode("utf-8", "replace")
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def _same(key: Column[Any], value: int) -> ColumnElement[bool]:

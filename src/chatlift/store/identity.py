@@ -26,23 +26,33 @@ class Identity:
     phones: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
 
-    def is_named_in(self, value: Any) -> bool:
+    def is_named_in(self, value: Any, *, in_numbers: bool = False) -> bool:
         """Tell whether a value, or any part of a nested one, names the person.
+
+        Parameters
+        ----------
+        in_numbers
+            Whether a number may be an id or a phone, as in what others wrote; ours are counts.
 
         Examples
         --------
         >>> ana = Identity(ids=frozenset({"17"}), phones=frozenset({"+34600111222"}))
         >>> ana.is_named_in("17"), ana.is_named_in("on 17 May"), ana.is_named_in("34 600 111 222")
         (True, False, True)
+        >>> [ana.is_named_in({"read": 17}, in_numbers=told) for told in (False, True)]
+        [False, True]
         """
-        if isinstance(value, dict):
-            keys = value.keys() - OUR_KEYS
-            return any(map(self.is_named_in, (*keys, *value.values())))
-        if isinstance(value, list | tuple):
-            return any(map(self.is_named_in, value))
-        if not isinstance(value, str):
-            return False
-        return value.strip() in self.ids | self.names or bool(self._pattern.search(value))
+        looked_at = str | int if in_numbers else str
+        left = [value]
+        while left:
+            part = left.pop()
+            if isinstance(part, dict):
+                left += [*(part.keys() - OUR_KEYS), *part.values()]
+            elif isinstance(part, list | tuple):
+                left += part
+            elif isinstance(part, looked_at) and self._is_in_text(str(part)):
+                return True
+        return False
 
     def masked(self, value: Any) -> Any:
         """Return the value with every text that names the person masked where it does."""
@@ -56,6 +66,9 @@ class Identity:
         if not isinstance(value, str):
             return value
         return MASK if value.strip() in self.ids | self.names else self._pattern.sub(MASK, value)
+
+    def _is_in_text(self, text: str) -> bool:
+        return text.strip() in self.ids | self.names or bool(self._pattern.search(text))
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:

@@ -79,11 +79,16 @@ def contacts_to_forget(
     return found
 
 
+ReadDeliveries = Callable[[], object]
+"""Reads into records what webhooks brought for the account (`workflows.receive`)."""
+
+
 def forget(
     workspace: Workspace,
     contacts: Sequence[KnownContact],
     *,
     clock: Callable[[], datetime],
+    read_deliveries: ReadDeliveries,
     report: ReportProgress = no_progress,
 ) -> ForgetReport:
     """Forget these contacts; without any, finish what an earlier call left.
@@ -92,6 +97,10 @@ def forget(
     ----------
     contacts
         As `contacts_to_forget` returns them.
+    read_deliveries
+        Called before anything goes, since what is not read yet may be about them, and again at
+        the end for what came meanwhile, which is then refused. What of it cannot be read goes if
+        it names them.
 
     Raises
     ------
@@ -99,8 +108,9 @@ def forget(
         If a training is under way: it has read the contacts and would name them afterwards.
     """
     _refuse_while_training(workspace)
+    read_deliveries()
     if contacts:
-        _remove(workspace, contacts, clock, report)
+        _remove(workspace, contacts, clock, read_deliveries, report)
     report(Progress(phase="compact", fraction=0.8, message="giving the space back"))
     is_compact = compact(workspace.database)
     receipt = open_receipt(workspace.crm)
@@ -114,6 +124,7 @@ def forget_after_restore(
     workspace: Workspace,
     *,
     clock: Callable[[], datetime],
+    read_deliveries: ReadDeliveries,
     report: ReportProgress = no_progress,
 ) -> ForgetReport:
     """Forget everybody anew who was forgotten since the backup that was restored.
@@ -122,7 +133,7 @@ def forget_after_restore(
     """
     put_back(workspace.crm, kept_digests(_tombstone_file(workspace)), now=clock())
     returned = same_person(workspace.crm, came_back(workspace.crm))
-    return forget(workspace, returned, clock=clock, report=report)
+    return forget(workspace, returned, clock=clock, read_deliveries=read_deliveries, report=report)
 
 
 def _tombstone_file(workspace: Workspace) -> Path:
@@ -143,6 +154,7 @@ def _remove(
     workspace: Workspace,
     contacts: Sequence[KnownContact],
     clock: Callable[[], datetime],
+    read_deliveries: ReadDeliveries,
     report: ReportProgress,
 ) -> None:
     forgetting = Forgetting(workspace.crm, contacts)
@@ -157,6 +169,10 @@ def _remove(
     while count := forgetting.delete_messages(now=clock()):
         gone += count
         report(Progress(phase="messages", fraction=0.4, message=f"{gone:,} messages"))
+    read_deliveries()
+    forgetting.delete_deliveries(identity)
+    # Once more: another process may have refused something of them while this one began.
+    forgetting.delete_rejected(identity)
     forgetting.delete_contacts()
 
 

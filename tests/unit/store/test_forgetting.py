@@ -16,6 +16,9 @@ from chatlift.records import (
     SAME_PERSON,
     Records,
 )
+from chatlift.registry.deliveries import Deliveries, keep_delivery
+from chatlift.registry.secret_box import SecretBox
+from chatlift.registry.webhooks import Webhooks
 from chatlift.store.accounts import ensure_account
 from chatlift.store.base import Base
 from chatlift.store.crm import Crm
@@ -24,7 +27,7 @@ from chatlift.store.forgetting import Forgetting, compact, complete, open_receip
 from chatlift.store.imports import REJECTED, record_batch
 from chatlift.store.known_contacts import find_contacts, identity_of, same_person
 from chatlift.store.tombstones import tombstone_key
-from chatlift.vocabulary import SIMULATED
+from chatlift.vocabulary import SIMULATED, WebhookKind
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 SHOP = "shop"
@@ -178,6 +181,33 @@ def test_refused_rows_whose_reason_holds_the_name_as_a_word_of_ours_stay(shop: C
     assert "of somebody else" in everything(shop.database)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        '{"from": 34600111222}',
+        '{"name": "Person \\u0061na"}',
+        '{"text": "hi\\nPerson ana"}',
+        "no JSON, of +34 600 111 222",
+        "[" * 900 + '"contact-ana"' + "]" * 900,
+    ],
+    ids=["number", "escaped", "line", "text", "deep"],
+)
+def test_a_delivery_that_could_not_be_read_goes_if_it_names_the_person(
+    shop: Crm, said: str
+) -> None:
+    hooks = Webhooks(shop.database, shop.account_id)
+    hook = hooks.create(WebhookKind.CHATWOOT, box=SecretBox("A" * 43), now=NOW).webhook
+    for body in (said, '{"from": "contact-ben"}'):
+        keep_delivery(shop.database, hook, body.encode(), now=NOW)
+    found = same_person(shop, find_contacts(shop, "contact-ana"))
+    forgetting = Forgetting(shop, found)
+    forgetting.begin(now=NOW)
+    assert forgetting.delete_deliveries(identity_of(shop, found)) == 1
+    assert counted(shop)["webhook_deliveries"] == 1
+    left = Deliveries(shop.database, shop.account_id).next_of(hook.hook_id, after=0, now=NOW)
+    assert [delivery.body for delivery in left] == [b'{"from": "contact-ben"}']
+
+
 def test_a_receipt_goes_on_where_it_was_cut_off(shop: Crm) -> None:
     found = same_person(shop, find_contacts(shop, "contact-ana"))
     begun = Forgetting(shop, found)
@@ -200,7 +230,7 @@ def test_an_id_under_which_the_person_will_come_stays_out_too(shop: Crm) -> None
 REACHED = {
     "contacts contact_links conversations messages message_links": "rows go",
     "leads facts predictions scores": "rows go",
-    "webhook_deliveries": "read into records, and their rows go, before a forgetting begins",
+    "webhook_deliveries": "read into records before it begins; the unreadable that name it go",
     "rejected_rows": "those that name the contact go",
     "evaluation_predictions": "their ids go",
     "import_batches champion_ledger training_runs": "names in them are masked",

@@ -44,3 +44,16 @@ def test_nobody_is_named_in_nothing() -> None:
 def test_what_was_masked_names_nobody(before: str, after: str) -> None:
     told = f"{before} crm-0042 +34600111222 {after}"
     assert not ANA.is_named_in(ANA.masked(told).replace(MASK, ""))
+
+
+def test_a_number_counts_only_where_others_wrote_it() -> None:
+    assert not ANA.is_named_in({"accepted": 17})
+    assert ANA.is_named_in({"sender": {"id": 17}}, in_numbers=True)
+    assert not ANA.is_named_in({"private": True, "id": 18}, in_numbers=True)
+
+
+def test_the_depth_of_a_value_does_not_matter() -> None:
+    deep: object = "Ana Inventada"
+    for _ in range(5_000):
+        deep = [deep]
+    assert ANA.is_named_in(deep)

@@ -1,6 +1,6 @@
 import polars as pl
 import pytest
-from tests.businesses import clock_at
+from tests.businesses import clock_at, nothing_waits
 
 from chatlift.errors import Conflict, NotFound
 from chatlift.records import CONTACTS, Records
@@ -62,7 +62,12 @@ def sorted_by_id(messages: pl.DataFrame) -> list[str]:
 
 
 def test_a_forgotten_contact_has_no_data(trained: Workspace) -> None:
-    forget(trained, contacts_to_forget(trained.crm, "c7"), clock=clock_at(120))
+    forget(
+        trained,
+        contacts_to_forget(trained.crm, "c7"),
+        clock=clock_at(120),
+        read_deliveries=nothing_waits,
+    )
     with pytest.raises(NotFound, match="No contact has this id"):
         export_contact(trained, "c7", now=NOW)
 

@@ -1,3 +1,4 @@
+import json
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -8,16 +9,28 @@ from pathlib import Path
 import polars as pl
 import pytest
 from sqlalchemy import Connection, Engine, event, select
-from tests.businesses import account_of, clock_at, let_leases_run_out, records_of
+from tests.businesses import (
+    account_of,
+    clock_at,
+    let_leases_run_out,
+    nothing_waits,
+    records_of,
+)
 from tests.histories import business, history
+from tests.webhooks import cloud_body, cloud_message, profile
 
 from chatlift.errors import Conflict, NotFound
 from chatlift.records import Records
+from chatlift.registry.deliveries import keep_delivery
+from chatlift.registry.secret_box import SecretBox
+from chatlift.registry.webhooks import Webhook, Webhooks
 from chatlift.registry.workspace import Workspace
+from chatlift.sources.feeds import ParsedFeed
 from chatlift.store.base import Base
 from chatlift.store.database import Database
 from chatlift.store.forgetting import Forgetting, Receipt, open_receipt
-from chatlift.vocabulary import ModelName
+from chatlift.vocabulary import ModelName, WebhookKind
+from chatlift.workflows import receive
 from chatlift.workflows.check import check
 from chatlift.workflows.forget import (
     ForgetReport,
@@ -25,6 +38,7 @@ from chatlift.workflows.forget import (
     forget,
     forget_after_restore,
 )
+from chatlift.workflows.receive import read_deliveries
 
 NAME = "c7"
 CLOCK = clock_at(120)
@@ -53,7 +67,12 @@ def cut_at(workspace: Workspace, commit: int) -> Iterator[None]:
 
 
 def forget_by_name(workspace: Workspace, wanted: str) -> ForgetReport:
-    return forget(workspace, contacts_to_forget(workspace.crm, wanted), clock=CLOCK)
+    return forget(
+        workspace,
+        contacts_to_forget(workspace.crm, wanted),
+        clock=CLOCK,
+        read_deliveries=nothing_waits,
+    )
 
 
 def receipt_of(report: ForgetReport) -> Receipt:
@@ -219,9 +238,19 @@ def test_nothing_is_forgotten_beside_a_training(trained: Workspace) -> None:
     now: datetime = CLOCK()
     trained.runs.start([ModelName.CHURN], requested_model="churn", request={}, now=now)
     with pytest.raises(Conflict, match="training is under way"):
-        forget(trained, contacts_to_forget(trained.crm, NAME), clock=lambda: now)
+        forget(
+            trained,
+            contacts_to_forget(trained.crm, NAME),
+            clock=lambda: now,
+            read_deliveries=nothing_waits,
+        )
     let_leases_run_out(trained.database)
-    assert forget(trained, contacts_to_forget(trained.crm, NAME), clock=clock_at(122)).is_compact
+    assert forget(
+        trained,
+        contacts_to_forget(trained.crm, NAME),
+        clock=clock_at(122),
+        read_deliveries=nothing_waits,
+    ).is_compact
 
 
 def test_a_restored_backup_does_not_bring_the_forgotten_back(tmp_path: Path) -> None:
@@ -234,8 +263,93 @@ def test_a_restored_backup_does_not_bring_the_forgotten_back(tmp_path: Path) -> 
     shutil.copy(backup, home / "chatlift.db")
     with account_of(home) as workspace:
         assert "'c7'" in cells(workspace)
-        report = forget_after_restore(workspace, clock=CLOCK)
+        report = forget_after_restore(workspace, clock=CLOCK, read_deliveries=nothing_waits)
         assert receipt_of(report).counts["contacts"] == 1
         assert "'c7'" not in cells(workspace)
         assert workspace.crm.counts().contacts == 7
-        assert forget_after_restore(workspace, clock=CLOCK).receipt is None
+        assert (
+            forget_after_restore(workspace, clock=CLOCK, read_deliveries=nothing_waits).receipt
+            is None
+        )
+
+
+CANARY = "+34999000111"
+
+
+def canary_writes(number: int, phone: str = CANARY, name: str = "Zyxquiro Canarino") -> bytes:
+    """What WhatsApp brings when the canary, or somebody else, writes."""
+    sender = phone.removeprefix("+")
+    message = cloud_message(f"w{number}", 1_700_000_000, f"{name} quokka", sender=sender)
+    names = profile(sender, name)
+    return json.dumps(cloud_body({"contacts": [names], "messages": [message]})).encode()
+
+
+@contextmanager
+def listening(home: Path) -> Iterator[tuple[Workspace, Webhook]]:
+    """An empty account with a webhook."""
+    with account_of(home) as workspace:
+        hooks = Webhooks(workspace.database, workspace.account.account_id)
+        kind = WebhookKind.WHATSAPP_CLOUD
+        box = SecretBox("A" * 43)
+        yield workspace, hooks.create(kind, secret="s", box=box, now=CLOCK()).webhook  # noqa: S106
+
+
+def test_what_is_not_read_yet_is_read_first_and_goes_with_the_rest(tmp_path: Path) -> None:
+    with listening(tmp_path) as (workspace, hook):
+
+        def read() -> object:
+            return read_deliveries(workspace.crm, now=CLOCK())
+
+        keep_delivery(workspace.database, hook, canary_writes(1), now=CLOCK())
+        read()
+        found = contacts_to_forget(workspace.crm, CANARY)
+        for number in (2, 3):
+            keep_delivery(workspace.database, hook, canary_writes(number), now=CLOCK())
+        report = forget(workspace, found, clock=CLOCK, read_deliveries=read)
+        assert report.is_compact
+        assert receipt_of(report).counts["messages"] == 3
+        for trace in (b"999000111", b"Zyxquiro", b"quokka"):
+            assert files_with(tmp_path, trace) == set()
+
+
+def test_what_comes_while_somebody_is_forgotten_is_turned_away(tmp_path: Path) -> None:
+    with listening(tmp_path) as (workspace, hook):
+        calls = []
+
+        def read() -> None:
+            # The canary goes on writing: each time, before it is read.
+            calls.append(len(calls))
+            keep_delivery(workspace.database, hook, canary_writes(calls[-1]), now=CLOCK())
+            read_deliveries(workspace.crm, now=CLOCK())
+
+        read()
+        found = contacts_to_forget(workspace.crm, CANARY)
+        assert forget(workspace, found, clock=CLOCK, read_deliveries=read).is_compact
+        assert len(calls) == 3
+        assert workspace.crm.counts().contacts == 0
+        for trace in (b"999000111", b"Zyxquiro", b"quokka"):
+            assert files_with(tmp_path, trace) == set()
+
+
+def test_what_cannot_be_read_goes_if_it_names_the_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with listening(tmp_path) as (workspace, hook):
+
+        def read() -> object:
+            return read_deliveries(workspace.crm, now=CLOCK())
+
+        keep_delivery(workspace.database, hook, canary_writes(1), now=CLOCK())
+        read()
+        found = contacts_to_forget(workspace.crm, CANARY)
+        monkeypatch.setitem(receive.PARSERS, WebhookKind.WHATSAPP_CLOUD, unable)
+        for body in (canary_writes(2), canary_writes(3, "+34111222333", "Bea")):
+            keep_delivery(workspace.database, hook, body, now=CLOCK())
+        report = forget(workspace, found, clock=CLOCK, read_deliveries=read)
+        assert receipt_of(report).counts["webhook_deliveries"] == 1
+        assert files_with(tmp_path, b"999000111") == set()
+        assert files_with(tmp_path, b"34111222333") == {"chatlift.db"}
+
+
+def unable(*_bodies: object, **_options: object) -> ParsedFeed:
+    raise TypeError("this parser is broken")

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.businesses import nothing_waits
 from tests.webhooks import (
     ANNA,
     BERT,
@@ -450,7 +451,12 @@ def test_a_forgotten_contact_does_not_come_back_by_a_webhook(tmp_path: Path) -> 
     with open_workspace(home) as opened:
         ingested(opened.crm, cloud_feeds(STORY))
         ingested(opened.crm, chatwoot_feeds(events), "chatwoot")
-        forget(opened, contacts_to_forget(opened.crm, f"+{ANNA}"), clock=lambda: NOW)
+        forget(
+            opened,
+            contacts_to_forget(opened.crm, f"+{ANNA}"),
+            clock=lambda: NOW,
+            read_deliveries=nothing_waits,
+        )
         assert opened.crm.counts().contacts == 0
         again = ingested(opened.crm, cloud_feeds(STORY))
         ingested(opened.crm, chatwoot_feeds(events), "chatwoot")
