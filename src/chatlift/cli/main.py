@@ -49,6 +49,10 @@ class Commands(LazyGroup):
                 module="chatlift.cli.importing",
                 help="Read the files of a CRM export, chats or webhooks.",
             ),
+            "webhook": Door(
+                module="chatlift.cli.webhook",
+                help="Make addresses that WhatsApp and Chatwoot call, and exchange secrets.",
+            ),
             "leads": Door(
                 module="chatlift.cli.leads",
                 help="Derive leads from conversations, where nobody keeps a table of them.",
