@@ -7,6 +7,7 @@ most lends its words. A reason never says *because*.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -52,79 +53,88 @@ class _Column:
     unknown: str
 
 
-def explain(
-    model: FittedModel, snapshot: Snapshot, features: Sequence[Feature]
-) -> list[tuple[Reason, ...]]:
-    """Return the reasons of each example: those that raise it first, strongest first.
+@dataclass(frozen=True)
+class Explainer:
+    """Tells why a model scores as it does: made once for a model, used for all that it says."""
 
-    Parameters
-    ----------
-    features
-        The declared features of the model, for their groups and words.
-    """
-    matrix = model.design(snapshot)
-    contributions = model.estimator.contributions(matrix)[:, :-1]
-    columns = _columns(model, features)
-    messages = strongest_messages(model, snapshot)
-    return [
-        _reasons_of(contributions[row], matrix[row], columns, model.medians, messages[row])
-        for row in range(len(snapshot))
-    ]
+    model: FittedModel
+    columns: tuple[_Column, ...]
+    groups: Mapping[str, list[int]]
+    """Places of the columns of each group."""
 
+    @classmethod
+    def of(cls, model: FittedModel, features: Sequence[Feature]) -> Explainer:
+        """Prepare a model's reasons.
 
-def _reasons_of(
-    contributions: Vector,
-    values: Matrix,
-    columns: Sequence[_Column],
-    medians: Vector,
-    message_id: int | None,
-) -> tuple[Reason, ...]:
-    total = float(np.abs(contributions).sum()) or 1.0
-    by_group: dict[str, list[int]] = defaultdict(list)
-    for index, column in enumerate(columns):
-        by_group[column.group].append(index)
-    found = []
-    for group, indices in by_group.items():
-        moved = float(contributions[indices].sum())
-        if abs(moved) / total < LEAST_SHARE:
-            continue
-        lead = max(indices, key=lambda index: contributions[index] * np.sign(moved))
-        found.append(
-            Reason(
-                group=group,
-                feature=columns[lead].name,
-                words=_words(columns[lead], float(values[lead]), float(medians[lead]), moved > 0),
-                raises=moved > 0,
-                share=abs(moved) / total,
-                message_id=message_id if group == TEXT_GROUP else None,
+        Parameters
+        ----------
+        features
+            The declared features of the model, for their groups and words.
+        """
+        declared = {feature.name: feature for feature in features}
+        columns = tuple(_column(name, model, declared) for name in model.columns)
+        groups: dict[str, list[int]] = defaultdict(list)
+        for place, column in enumerate(columns):
+            groups[column.group].append(place)
+        return cls(model, columns, groups)
+
+    def reasons(self, snapshot: Snapshot, design: Matrix) -> list[tuple[Reason, ...]]:
+        """Return the reasons of each example: those that raise it first, strongest first.
+
+        Parameters
+        ----------
+        design
+            The model's design matrix of the snapshot.
+        """
+        contributions = self.model.estimator.contributions(design)[:, :-1]
+        messages = strongest_messages(self.model, snapshot)
+        return [
+            self._reasons_of(*row)
+            for row in zip(contributions, design.tolist(), messages, strict=True)
+        ]
+
+    def _reasons_of(
+        self, contributions: Vector, values: list[float], message_id: int | None
+    ) -> tuple[Reason, ...]:
+        total = float(np.abs(contributions).sum()) or 1.0
+        by_column, found = contributions.tolist(), []
+        for group, places in self.groups.items():
+            moved = float(contributions[places].sum())
+            if abs(moved) / total < LEAST_SHARE:
+                continue
+            sign = 1.0 if moved > 0 else -1.0
+            lead = max(places, key=lambda place: by_column[place] * sign)
+            found.append(
+                Reason(
+                    group=group,
+                    feature=self.columns[lead].name,
+                    words=self._words(lead, values[lead], raises=moved > 0),
+                    raises=moved > 0,
+                    share=abs(moved) / total,
+                    message_id=message_id if group == TEXT_GROUP else None,
+                )
             )
-        )
-    found.sort(key=lambda reason: -reason.share)
-    raising = [reason for reason in found if reason.raises][:MOST_REASONS]
-    lowering = [reason for reason in found if not reason.raises][:MOST_REASONS]
-    return (*raising, *lowering)
+        found.sort(key=lambda reason: -reason.share)
+        raising = [reason for reason in found if reason.raises][:MOST_REASONS]
+        lowering = [reason for reason in found if not reason.raises][:MOST_REASONS]
+        return (*raising, *lowering)
+
+    def _words(self, place: int, value: float, *, raises: bool) -> str:
+        column, median = self.columns[place], float(self.model.medians[place])
+        if column.group == TEXT_GROUP:
+            return TEXT_WORDS[0] if raises else TEXT_WORDS[1]
+        if math.isnan(value):
+            return column.unknown
+        return column.high if value > median or math.isnan(median) else column.low
 
 
-def _words(column: _Column, value: float, median: float, raises: bool) -> str:
-    if column.group == TEXT_GROUP:
-        return TEXT_WORDS[0] if raises else TEXT_WORDS[1]
-    if np.isnan(value):
-        return column.unknown
-    return column.high if value > median or np.isnan(median) else column.low
-
-
-def _columns(model: FittedModel, features: Sequence[Feature]) -> list[_Column]:
-    declared: Mapping[str, Feature] = {feature.name: feature for feature in features}
-    told = []
-    for name in model.columns:
-        if name in TEXT_COLUMNS:
-            told.append(_Column(name, TEXT_GROUP, *TEXT_WORDS, "has written no words lately"))
-        elif name in declared:
-            feature = declared[name]
-            told.append(_Column(name, feature.group, feature.high, feature.low, feature.null_means))
-        else:
-            told.append(_attribute_column(name, model))
-    return told
+def _column(name: str, model: FittedModel, declared: Mapping[str, Feature]) -> _Column:
+    if name in TEXT_COLUMNS:
+        return _Column(name, TEXT_GROUP, *TEXT_WORDS, "has written no words lately")
+    if name in declared:
+        feature = declared[name]
+        return _Column(name, feature.group, feature.high, feature.low, feature.null_means)
+    return _attribute_column(name, model)
 
 
 def _attribute_column(name: str, model: FittedModel) -> _Column:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -71,7 +72,7 @@ class FittedModel:
     rounds: int = 0
     """Boosting rounds kept; 0 where the algorithm has none."""
 
-    @property
+    @cached_property
     def columns(self) -> tuple[str, ...]:
         """Names of the design columns, in order."""
         return (*self.recipe.features, *self.encoder.columns, *TEXT_COLUMNS)
@@ -88,7 +89,11 @@ class FittedModel:
 
     def probabilities(self, snapshot: Snapshot) -> Vector:
         """Return one calibrated probability per example."""
-        return self.calibrator.probabilities(self.margins(snapshot))
+        return self.probabilities_of(self.design(snapshot))
+
+    def probabilities_of(self, design: Matrix) -> Vector:
+        """Return one calibrated probability per row of a design matrix."""
+        return self.calibrator.probabilities(self.estimator.margins(design))
 
 
 def text_scores(weights: TextWeights | None, snapshot: Snapshot) -> Vector:

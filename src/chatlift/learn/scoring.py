@@ -6,29 +6,38 @@ can be scored. The very same snapshot code as in training serves here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 
 import numpy as np
-import polars as pl
+from numpy.typing import NDArray
 
 from chatlift.history import History
-from chatlift.learn.best_time import NO_CLEAR_TIME, best_times
+from chatlift.learn.arrays import (
+    MICROSECOND,
+    Rows,
+    instant_of,
+    microsecond_of,
+    microseconds,
+    places_of,
+)
+from chatlift.learn.best_time import NO_CLEAR_TIME, AccountCurve, DecidedSends, best_times
 from chatlift.learn.estimators import Vector
-from chatlift.learn.explain import Reason, explain
+from chatlift.learn.explain import Explainer, Reason
 from chatlift.learn.features.declare import Feature
+from chatlift.learn.features.timeline import Inbound
 from chatlift.learn.fitting import FittedModel
 from chatlift.learn.snapshots import Snapshot, take_snapshot
-from chatlift.learn.specs.base import ModelSpec, Spans
+from chatlift.learn.specs.base import Asked, ModelSpec, Spans
 from chatlift.learn.specs.observing import ends_of_contacts
-from chatlift.vocabulary import Direction, ModelName
-
-ByEnd = Mapping[datetime, Sequence[int] | None]
-"""Entities by the instant they are scored as of; None: all that can be."""
+from chatlift.vocabulary import ModelName
 
 TREND_SPAN = timedelta(days=7)
+SPAN = TREND_SPAN // MICROSECOND
 TREND_POINTS = 10.0
 FEWEST_MESSAGES_FOR_TREND = 2
 LOWEST_SHOWN, HIGHEST_SHOWN = 1.0, 99.0
@@ -70,6 +79,8 @@ class Answer:
     """Of the score; None until its coverage has been measured."""
     best_time: str | None = None
     """engagement: in which part of the day the contact answered more often, if any stands out."""
+    features_fingerprint: str = ""
+    """Hash of the numbers that the score was made of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,19 +96,20 @@ class Scorer:
 
     def snapshot(self, history: History, as_of: datetime) -> Snapshot:
         """Return what is known just before `as_of` of every entity that can be scored."""
-        return self.snapshot_by_end(history, {as_of: None})
+        return self.snapshot_of(history, entities_at(self.spec, history, as_of))
 
-    def snapshot_by_end(self, history: History, by_end: ByEnd) -> Snapshot:
-        """Return what is known of the named entities just before their instants, read at once.
+    def snapshot_of(self, history: History, asked: Asked) -> Snapshot:
+        """Return what is known of the asked entities just before their instants, read at once.
 
         An entity that cannot be scored at its instant has no row; rows are in the order of ids.
+        Attributes are read as far as the version looks at them.
         """
-        examples = pl.concat(
-            _only(self.spec.scoring_examples(history, self.spans, end), entities)
-            for end, entities in by_end.items()
-        )
         return take_snapshot(
-            history, examples.sort("entity_id", "cutoff"), self.features, key=self.key
+            history,
+            self.spec.scoring_examples(history, self.spans, asked),
+            self.features,
+            key=self.key,
+            attributes=self.model.encoder.names,
         )
 
     def answers(
@@ -107,102 +119,126 @@ class Scorer:
 
         An id that is unknown or cannot be scored at `as_of` has no answer.
         """
-        return self.answers_by_end(history, {as_of: entity_ids})
+        asked = (
+            entities_at(self.spec, history, as_of)
+            if entity_ids is None
+            else Asked.at(entity_ids, as_of)
+        )
+        return self.answers_of(history, asked)
 
-    def answers_by_end(self, history: History, by_end: ByEnd) -> list[Answer]:
-        """Answer as `answers`, for each of the named entities as of its own instant."""
-        if not by_end:
+    def answers_of(
+        self, history: History, asked: Asked, *, curve: AccountCurve | None = None
+    ) -> list[Answer]:
+        """Answer as `answers`, for each of the asked entities as of its own instant.
+
+        Parameters
+        ----------
+        curve
+            How the account's contacts answer by part of the day; None: derived from `history`,
+            which then has to hold the whole account.
+        """
+        told = self._told(history, asked)
+        if told is None:
             return []
-        now = self.snapshot_by_end(history, by_end)
-        if not len(now):
-            return []
-        scores = shown_scores(self.model.probabilities(now))
-        trends = self._trends(history, now, scores)
-        told = explain(self.model, now, self.features)
-        probabilities = self.model.probabilities(now)
-        is_past = self._is_past_horizon(now)
-        answers = [
-            self._answer(
-                now, row, float(probabilities[row]), trends[row], told[row], bool(is_past[row])
-            )
-            for row in range(len(now))
-        ]
-        return self._with_best_times(answers, history)
+        answers = [self._answer(told, row) for row in range(len(told.rows))]
+        if self.spec.model is ModelName.ENGAGEMENT:
+            return _with_best_times(answers, self.sends(history), curve)
+        return answers
 
-    def _with_best_times(self, answers: list[Answer], history: History) -> list[Answer]:
-        """Add to engagement answers when the contact answered more often."""
-        if self.spec.model is not ModelName.ENGAGEMENT:
-            return answers
-        sends = self.spec.examples(history, self.spans)
-        times = {
-            end: best_times(sends.filter(pl.col("horizon_ends_at") < end), history.time_zone)
-            for end in {answer.as_of for answer in answers}
-        }
-        found = [times[answer.as_of].get(answer.contact_id) for answer in answers]
-        return [
-            replace(answer, best_time=time.words if time else NO_CLEAR_TIME)
-            for answer, time in zip(answers, found, strict=True)
-        ]
+    def sends(self, history: History) -> DecidedSends:
+        """Return the decided sends of a history, by the spans of the version."""
+        return DecidedSends.of(self.spec.examples(history, self.spans), history.time_zone)
 
-    def _answer(
-        self,
-        now: Snapshot,
-        row: int,
-        probability: float,
-        trend: Trend,
-        reasons: tuple[Reason, ...],
-        is_past: bool,
-    ) -> Answer:
-        score = float(shown_scores(np.array([probability]))[0])
+    @cached_property
+    def explainer(self) -> Explainer:
+        """Tells why the version scores as it does."""
+        return Explainer.of(self.model, self.features)
+
+    def _told(self, history: History, asked: Asked) -> _Told | None:
+        """Return all that the answers are made of, from one snapshot; None: nobody is scored.
+
+        The snapshot holds each entity now and, for the trend, a span before; what is known
+        before an instant does not depend on what was read beside it.
+        """
+        snapshot = self.snapshot_of(history, asked.with_before(TREND_SPAN))
+        cutoffs = microseconds(snapshot.examples["cutoff"])
+        keys = list(zip(snapshot.entities.tolist(), cutoffs.tolist(), strict=True))
+        row_of = {key: row for row, key in enumerate(keys)}
+        pairs = zip(asked.entity_ids.tolist(), asked.cutoffs.tolist(), strict=True)
+        rows = sorted({row_of[pair] for pair in pairs if pair in row_of})
+        if not rows:
+            return None
+        design = self.model.design(snapshot)
+        probabilities = self.model.probabilities_of(design)
+        earlier = [row_of.get((keys[row][0], keys[row][1] - SPAN)) for row in rows]
+        now = snapshot.take(rows)
+        return _Told(
+            now=now,
+            rows=rows,
+            cutoffs=cutoffs[rows],
+            fingerprints=[fingerprint_of(line) for line in design[rows]],
+            probabilities=probabilities[rows].tolist(),
+            scores=shown_scores(probabilities[rows]).tolist(),
+            trends=_trends(history, now, shown_scores(probabilities), rows, earlier),
+            reasons=self.explainer.reasons(now, design[rows]),
+            is_past=_is_past_horizon(now),
+        )
+
+    def _answer(self, told: _Told, row: int) -> Answer:
+        score = told.scores[row]
         band = self.spec.bands.of(score)
         return Answer(
-            entity_id=int(now.entities[row]),
-            contact_id=int(now.contacts[row]),
-            state=AnswerState.PAST_HORIZON if is_past else AnswerState.SCORED,
-            probability=probability,
+            entity_id=int(told.now.entities[row]),
+            contact_id=int(told.now.contacts[row]),
+            state=AnswerState.PAST_HORIZON if told.is_past[row] else AnswerState.SCORED,
+            probability=told.probabilities[row],
             score=score,
             band=band,
             recommendation=self.spec.recommendations[band],
-            trend=trend,
-            reasons=reasons,
-            as_of=now.examples.get_column("cutoff")[row],
+            trend=told.trends[row],
+            reasons=told.reasons[row],
+            as_of=instant_of(int(told.cutoffs[row])),
+            features_fingerprint=told.fingerprints[row],
         )
 
-    def _is_past_horizon(self, now: Snapshot) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-        ended = now.examples.select(pl.col("horizon_ends_at") <= pl.col("cutoff"))
-        return ended.to_series().to_numpy()
 
-    def _trends(self, history: History, now: Snapshot, scores: Vector) -> list[Trend]:
-        cutoffs = now.examples.group_by("cutoff").agg("entity_id")
-        before = self.snapshot_by_end(
-            history, {end - TREND_SPAN: entities for end, entities in cutoffs.iter_rows()}
-        )
-        then = dict(
-            zip(
-                before.entities.tolist(),
-                shown_scores(self.model.probabilities(before)).tolist() if len(before) else [],
-                strict=True,
-            )
-        )
-        wrote = _received_lately(history, now.examples)
-        return [
-            _trend(score, then.get(entity), wrote.get(contact, 0))
-            for score, entity, contact in zip(
-                scores.tolist(), now.entities.tolist(), now.contacts.tolist(), strict=True
-            )
-        ]
+@dataclass(frozen=True, kw_only=True)
+class _Told:
+    """What a version says of each answered entity; one entry per answer."""
+
+    now: Snapshot
+    rows: list[int]
+    cutoffs: Rows
+    fingerprints: list[str]
+    probabilities: list[float]
+    scores: list[float]
+    trends: list[Trend]
+    reasons: list[tuple[Reason, ...]]
+    is_past: NDArray[np.bool_]
 
 
-def entities_by_end(
-    spec: ModelSpec, history: History, as_of: datetime
-) -> dict[datetime, list[int]]:
-    """Return all entities by the instant to answer as of: `as_of`, or their source's end before."""
-    is_lead = spec.model is ModelName.LEAD_SCORING
-    entities = history.leads if is_lead else history.contacts
-    placed = entities.select("contact_id", entity_id="lead_id" if is_lead else "contact_id").join(
-        ends_of_contacts(history, as_of), on="contact_id"
-    )
-    return dict(placed.group_by("end", maintain_order=True).agg("entity_id").iter_rows())
+def entities_at(spec: ModelSpec, history: History, as_of: datetime) -> Asked:
+    """Return all entities of a model, to be asked for as of one instant."""
+    if spec.model is ModelName.LEAD_SCORING:
+        return Asked.at(history.leads["lead_id"], as_of)
+    return Asked.at(history.contacts["contact_id"], as_of)
+
+
+def entities_by_end(spec: ModelSpec, history: History, as_of: datetime) -> Asked:
+    """Return all entities, each as of `as_of` or the end of its contact's source before."""
+    asked = entities_at(spec, history, as_of)
+    contact_ids = asked.entity_ids
+    if spec.model is ModelName.LEAD_SCORING:
+        contact_ids = history.leads["contact_id"].to_numpy()
+    ends = ends_of_contacts(history, as_of)
+    places = places_of(contact_ids, ends["contact_id"])
+    placed = asked.take(places >= 0)
+    return replace(placed, cutoffs=microseconds(ends["end"])[places[places >= 0]])
+
+
+def fingerprint_of(features: Vector) -> str:
+    """Return what tells apart the inputs of two answers: a hash of one row of the design."""
+    return hashlib.blake2b(features.tobytes(), digest_size=16).hexdigest()
 
 
 def shown_scores(probabilities: Vector) -> Vector:
@@ -216,24 +252,36 @@ def shown_scores(probabilities: Vector) -> Vector:
     return np.asarray(np.round(np.clip(100 * probabilities, LOWEST_SHOWN, HIGHEST_SHOWN), 1))
 
 
-def _only(examples: pl.DataFrame, entities: Sequence[int] | None) -> pl.DataFrame:
-    return examples if entities is None else examples.filter(pl.col("entity_id").is_in(entities))
+def _with_best_times(
+    answers: list[Answer], sends: DecidedSends, curve: AccountCurve | None
+) -> list[Answer]:
+    """Add to engagement answers when the contact answered more often."""
+    contact_ids = np.array([answer.contact_id for answer in answers])
+    ends = np.array([microsecond_of(answer.as_of) for answer in answers])
+    found = best_times(sends, curve or AccountCurve(sends), contact_ids, ends)
+    return [
+        replace(answer, best_time=time.words if time else NO_CLEAR_TIME)
+        for answer, time in zip(answers, found, strict=True)
+    ]
 
 
-def _received_lately(history: History, examples: pl.DataFrame) -> dict[int, int]:
-    """Return how often each contact wrote in the span of a trend before its cutoff."""
-    ends = examples.select("contact_id", "cutoff").unique()
-    counted = (
-        history.messages.filter(pl.col("direction") == Direction.INBOUND)
-        .join(ends, on="contact_id")
-        .filter(
-            pl.col("sent_at") >= pl.col("cutoff") - TREND_SPAN,
-            pl.col("sent_at") < pl.col("cutoff"),
-        )
-        .group_by("contact_id")
-        .len()
+def _is_past_horizon(now: Snapshot) -> NDArray[np.bool_]:
+    examples = now.examples
+    return microseconds(examples["horizon_ends_at"]) <= microseconds(examples["cutoff"])
+
+
+def _trends(
+    history: History, now: Snapshot, scores: Vector, rows: list[int], earlier: list[int | None]
+) -> list[Trend]:
+    """Compare each score with that of a span before, where there is one."""
+    inbound, cutoffs = Inbound(history), microseconds(now.examples["cutoff"])
+    received = inbound.first_from(now.contacts, cutoffs) - inbound.first_from(
+        now.contacts, cutoffs - SPAN
     )
-    return dict(counted.iter_rows())
+    return [
+        _trend(float(scores[row]), None if before is None else float(scores[before]), count)
+        for row, before, count in zip(rows, earlier, received.tolist(), strict=True)
+    ]
 
 
 def _trend(score: float, before: float | None, received: int) -> Trend:

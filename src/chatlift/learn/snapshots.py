@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from chatlift.history import History
 from chatlift.learn.features.attributes import attributes_as_of
 from chatlift.learn.features.declare import Feature
-from chatlift.learn.features.engine import compute_features
+from chatlift.learn.features.engine import feature_values
 from chatlift.learn.features.text import TokenMatrix, hash_messages, inbound_windows
 
 Rows = NDArray[np.int64]
@@ -148,12 +148,17 @@ def numbers_of(columns: pl.DataFrame) -> Matrix:
     """Return the columns as a matrix; NaN where a value is null."""
     if not columns.width:
         return np.empty((columns.height, 0), dtype=np.float32)
-    known = [column.to_numpy().astype(np.float32) for column in columns.get_columns()]
-    return np.ascontiguousarray(np.column_stack(known))
+    known = [column.to_numpy() for column in columns.get_columns()]
+    return np.ascontiguousarray(np.column_stack(known), np.float32)
 
 
 def take_snapshot(
-    history: History, examples: pl.DataFrame, features: Sequence[Feature], *, key: bytes
+    history: History,
+    examples: pl.DataFrame,
+    features: Sequence[Feature],
+    *,
+    key: bytes,
+    attributes: Sequence[str] | None = None,
 ) -> Snapshot:
     """Compute everything that was known at each example's cutoff.
 
@@ -161,13 +166,15 @@ def take_snapshot(
     ----------
     key
         The account's key for hashing words; without it nobody can tell which words were seen.
+    attributes
+        The attributes to read, such as `contact.plan`; None: all.
     """
     messages, starts, ends = inbound_windows(history, examples, days=TEXT_WINDOW_DAYS)
     return Snapshot(
         examples=examples,
         feature_names=tuple(feature.name for feature in features),
-        numbers=numbers_of(compute_features(history, examples, features)),
-        attributes=attributes_as_of(history, examples),
+        numbers=np.ascontiguousarray(feature_values(history, examples, features).T, np.float32),
+        attributes=attributes_as_of(history, examples, attributes),
         tokens=hash_messages(messages.get_column("text"), key),
         message_ids=messages.get_column("message_id").to_numpy(),
         starts=starts,

@@ -9,8 +9,10 @@ import numpy as np
 
 from chatlift.errors import ChatliftError, NotReady
 from chatlift.history import History
+from chatlift.learn.arrays import microseconds
 from chatlift.learn.reporting import figures_from_json
 from chatlift.learn.scoring import Answer, Scorer, entities_by_end
+from chatlift.learn.specs.base import Asked
 from chatlift.learn.specs.choices import Choices
 from chatlift.learn.specs.directory import SPECS
 from chatlift.learn.specs.observing import observed_through
@@ -141,11 +143,11 @@ def _recorded(workspace: Workspace, version: Version) -> Recorded:
 
 def _five(scorer: Scorer, history: History, as_of: datetime) -> tuple[Answer, ...]:
     """Answer for five entities spread over the scores, as `predict` would; fewer where so few."""
-    by_end = entities_by_end(scorer.spec, history, as_of)
-    snapshot = scorer.snapshot_by_end(history, by_end) if by_end else None
-    if snapshot is None or not len(snapshot):
+    snapshot = scorer.snapshot_of(history, entities_by_end(scorer.spec, history, as_of))
+    if not len(snapshot):
         return ()
     order = np.argsort(-scorer.model.probabilities(snapshot), kind="stable")
     places = np.linspace(0, len(order) - 1, min(SHOWN_PREDICTIONS, len(order))).astype(np.int64)
-    chosen = snapshot.examples[order[places]].group_by("cutoff").agg("entity_id")
-    return tuple(scorer.answers_by_end(history, dict(chosen.iter_rows())))
+    chosen = snapshot.take(order[places])
+    cutoffs = microseconds(chosen.examples["cutoff"])
+    return tuple(scorer.answers_of(history, Asked(entity_ids=chosen.entities, cutoffs=cutoffs)))

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import numpy as np
 import polars as pl
 
 from chatlift.errors import InvalidInput, NotFound, NotReady
@@ -154,12 +155,10 @@ def _answers(
     scorer: Scorer, history: History, as_of: datetime, wanted: frozenset[int] | None
 ) -> list[Answer]:
     """Answer for each entity as of its own source's end; `wanted` None: for all."""
-    by_end = {
-        instant: [entity for entity in entities if wanted is None or entity in wanted]
-        for instant, entities in entities_by_end(scorer.spec, history, as_of).items()
-    }
-    asked = {instant: entities for instant, entities in by_end.items() if entities}
-    return scorer.answers_by_end(history, asked)
+    asked = entities_by_end(scorer.spec, history, as_of)
+    if wanted is not None:
+        asked = asked.take(np.isin(asked.entity_ids, sorted(wanted)))
+    return scorer.answers_of(history, asked)
 
 
 def _ended_before(ends: pl.DataFrame, as_of: datetime) -> dict[str, datetime]:

@@ -13,7 +13,14 @@ from tests.histories import at, business
 from chatlift import history as crm
 from chatlift.history import History
 from chatlift.learn.estimators import FittedLogistic
-from chatlift.learn.explain import LEAST_SHARE, MOST_REASONS, TEXT_GROUP, TEXT_WORDS, explain
+from chatlift.learn.explain import (
+    LEAST_SHARE,
+    MOST_REASONS,
+    TEXT_GROUP,
+    TEXT_WORDS,
+    Explainer,
+    Reason,
+)
 from chatlift.learn.features.catalogue import catalogue
 from chatlift.learn.fitting import FittedModel, Recipe, fit
 from chatlift.learn.scoring import Scorer
@@ -55,6 +62,11 @@ def leads(told: History) -> tuple[ModelSpec, FittedModel, Snapshot]:
     return fitted(told, ModelName.LEAD_SCORING)
 
 
+def reasons(one: FittedModel, spec: ModelSpec, snapshot: Snapshot) -> list[tuple[Reason, ...]]:
+    explainer = Explainer.of(one, catalogue(spec.model))
+    return explainer.reasons(snapshot, one.design(snapshot))
+
+
 def test_contributions_add_up_to_the_raw_output(
     model: tuple[ModelSpec, FittedModel, Snapshot],
 ) -> None:
@@ -70,20 +82,20 @@ def test_reasons_are_few_sorted_and_worth_the_time(
     model: tuple[ModelSpec, FittedModel, Snapshot],
 ) -> None:
     spec, one, snapshot = model
-    told = explain(one, snapshot.take(np.arange(40)), catalogue(spec.model))
+    told = reasons(one, spec, snapshot.take(np.arange(40)))
     assert len(told) == 40
     assert any(told)
-    for reasons in told:
-        directions = [reason.raises for reason in reasons]
+    for found in told:
+        directions = [reason.raises for reason in found]
         assert directions == sorted(directions, reverse=True)
         for raises in (True, False):
-            shares = [reason.share for reason in reasons if reason.raises is raises]
+            shares = [reason.share for reason in found if reason.raises is raises]
             assert shares == sorted(shares, reverse=True)
             assert len(shares) <= MOST_REASONS
             assert all(LEAST_SHARE <= share <= 1 for share in shares)
-        groups = [reason.group for reason in reasons]
+        groups = [reason.group for reason in found]
         assert len(groups) == len(set(groups))
-        assert not [r for r in reasons if "because" in r.words.lower()]
+        assert not [r for r in found if "because" in r.words.lower()]
 
 
 def single(one: FittedModel, column: str, weight: float) -> FittedModel:
@@ -105,11 +117,11 @@ def test_words_follow_the_value_and_the_direction_follows_the_weight(
     alone = single(one, name, weight)
     median = alone.medians[alone.columns.index(name)]
     values = snapshot.features.get_column(name).to_list()
-    for value, reasons in zip(values, explain(alone, snapshot, catalogue(spec.model)), strict=True):
+    for value, found in zip(values, reasons(alone, spec, snapshot), strict=True):
         if not value:
-            assert reasons == ()
+            assert found == ()
             continue
-        (reason,) = reasons
+        (reason,) = found
         assert (reason.group, reason.feature, reason.share) == (feature.group, name, 1.0)
         assert reason.words == (feature.high if value > median else feature.low)
         assert reason.raises is (weight > 0)

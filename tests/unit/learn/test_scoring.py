@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import polars as pl
@@ -17,7 +18,7 @@ from chatlift.learn.evaluation import Options
 from chatlift.learn.features.catalogue import catalogue
 from chatlift.learn.readiness import ReadinessReport
 from chatlift.learn.scoring import AnswerState, Scorer, Trend, shown_scores
-from chatlift.learn.specs.base import Readiness
+from chatlift.learn.specs.base import Asked, Readiness
 from chatlift.learn.specs.choices import Choices
 from chatlift.learn.specs.directory import SPECS
 from chatlift.learn.suite import SHIPPED_FOLD
@@ -91,16 +92,30 @@ def test_many_instants_at_once_answer_as_each_alone(
     """Chats end at different instants; asking about all of them must change no answer."""
     scorer, _ = trained
     ends = (at(70), at(68.5), at(66), at(1))
-    by_end = {end: list(range(place, 400, 4)) for place, end in enumerate(ends)}
-    alone = [
-        answer
-        for end, entities in by_end.items()
-        for answer in scorer.answers(told, end, entity_ids=entities)
-    ]
+    apart = [Asked.at(range(place, 400, 4), end) for place, end in enumerate(ends)]
+    alone = [answer for asked in apart for answer in scorer.answers_of(told, asked)]
     assert len({answer.as_of for answer in alone}) > 1
-    together = scorer.answers_by_end(told, by_end)
+    together = scorer.answers_of(
+        told,
+        Asked(
+            entity_ids=np.concatenate([asked.entity_ids for asked in apart]),
+            cutoffs=np.concatenate([asked.cutoffs for asked in apart]),
+        ),
+    )
     assert together == sorted(alone, key=lambda answer: answer.entity_id)
-    assert scorer.answers_by_end(told, {}) == []
+    assert scorer.answers_of(told, Asked.at([], at(70))) == []
+
+
+def test_a_week_apart_each_instant_has_its_own_answer(
+    trained: tuple[Scorer, Trained], told: History
+) -> None:
+    """The instant before is read for the trend too; here it is asked for itself."""
+    scorer, _ = trained
+    now, before = (scorer.answers(told, end, entity_ids=range(99)) for end in (at(70), at(63)))
+    twice = Asked.at(range(99), at(70)).with_before(timedelta(days=7))
+    both = sorted([*now, *before], key=lambda answer: (answer.entity_id, answer.as_of))
+    assert scorer.answers_of(told, twice) == both
+    assert len(both) > len(now) > 3
 
 
 def test_an_answer_reads_as_its_probability(trained: tuple[Scorer, Trained], told: History) -> None:

@@ -21,27 +21,37 @@ import polars as pl
 from numpy.typing import NDArray
 
 from chatlift.history import History
+from chatlift.learn.arrays import (
+    NONE,
+    Rows,
+    Values,
+    by_name,
+    ids_of,
+    joined_ranges,
+    known_microseconds,
+    looked_up,
+    microseconds,
+)
+from chatlift.learn.features.facts import DatedFacts
 from chatlift.learn.features.quantiles import Buckets
 from chatlift.learn.features.timeline import (
     DAY,
     HOUR,
-    NONE,
     Column,
-    Rows,
     Timeline,
     hour_of,
     local_time,
     weekday_of,
 )
-from chatlift.records import INSTANT
 from chatlift.vocabulary import FactSubject, LeadOutcome
 
-Values = NDArray[np.float64]
 Measure = str | pl.Expr
 """A timeline column's name, or an expression over timeline columns, message by message."""
 
 RUNNING_TOTALS_KEPT = 24
 """At most 8 bytes x messages each: the bound on the memory of a large account."""
+ENTRIES_KEPT = 1_000_000
+"""Of a small account, whose totals are few entries each, all totals are kept."""
 BUCKETS_KEPT = 2
 
 _Kept = TypeVar("_Kept")
@@ -53,13 +63,14 @@ class AsOf:
     def __init__(self, history: History, examples: pl.DataFrame) -> None:
         self._history = history
         self._contact_id: Rows = examples["contact_id"].cast(pl.Int64).to_numpy()
-        self._lead_id = examples["lead_id"].cast(pl.Int64)
-        self._cutoff: Rows = examples["cutoff"].cast(INSTANT).dt.timestamp("us").to_numpy()
+        self._lead_id = ids_of(examples["lead_id"])
+        self._cutoff = microseconds(examples["cutoff"])
         self._line = Timeline(_messages_of(history, self._contact_id), history.time_zone)
         self._start, end = self._line.rows_of(self._contact_id)
         self._end = self._line.first_row_from(self._start, end, self._cutoff)
-        self._window_starts: dict[float, Rows] = {}
+        self._windows: dict[float | None, tuple[Rows, NDArray[np.bool_]]] = {}
         self._answers: dict[object, Values] = {}
+        self._last_rows: dict[object, Rows] = {}
         self._totals: OrderedDict[object, Column] = OrderedDict()
         self._buckets: OrderedDict[object, Buckets] = OrderedDict()
 
@@ -182,11 +193,10 @@ class AsOf:
     @cached_property
     def observed_from(self) -> Values:
         """Instant from which the contact's source is known to be complete, in microseconds."""
-        sources = self._history.contacts.select("contact_id", "source").join(
-            self._history.observations, on="source", how="left", maintain_order="left"
-        )
-        observed = _microseconds(sources["observed_from"])
-        return _looked_up(self._contact_id, sources["contact_id"], observed)
+        contacts, observed = self._history.contacts, self._history.observations
+        starts = known_microseconds(observed["observed_from"])
+        begins = by_name(contacts["source"], observed["source"], starts)
+        return looked_up(self._contact_id, contacts["contact_id"], begins)
 
     # Contact, lead and facts
 
@@ -194,8 +204,8 @@ class AsOf:
     def contact_created_at(self) -> Values:
         """Instant at which the contact was created; NaN if that was not before the cutoff."""
         contacts = self._history.contacts
-        created = _looked_up(
-            self._contact_id, contacts["contact_id"], _microseconds(contacts["created_at"])
+        created = looked_up(
+            self._contact_id, contacts["contact_id"], known_microseconds(contacts["created_at"])
         )
         return self._before_cutoff(created)
 
@@ -203,9 +213,9 @@ class AsOf:
     def lead_created_at(self) -> Values:
         """Instant at which the example's lead was created; NaN without one before the cutoff."""
         leads = self._history.leads
-        asked = self._lead_id.fill_null(NONE).to_numpy()
-        created = _looked_up(asked, leads["lead_id"], _microseconds(leads["created_at"]))
-        return self._before_cutoff(np.where(self._lead_id.is_null(), np.nan, created))
+        created_at = known_microseconds(leads["created_at"])
+        created = looked_up(self._lead_id, leads["lead_id"], created_at)
+        return self._before_cutoff(created)
 
     def earlier_leads(self, *, is_won: bool = False) -> Values:
         """Count the contact's leads before this one; `is_won`: those known to be won.
@@ -213,28 +223,39 @@ class AsOf:
         Counted are leads created before the example's own lead (without one: before the cutoff);
         a win counts only if it was known before the cutoff.
         """
-        pairs = self._earlier_pairs
+        row, lead = self._earlier_pairs
         if is_won:
-            is_known = (pairs["outcome"] == LeadOutcome.WON) & (pairs["known"] < pairs["cutoff"])
-            pairs = pairs.filter(is_known.fill_null(value=False))
-        counts = np.bincount(pairs["row"].to_numpy(), minlength=len(self))
-        return counts.astype(np.float64)
+            leads = self._history.leads
+            won = (leads["outcome"] == LeadOutcome.WON).to_numpy()
+            known = known_microseconds(leads["outcome_known_at"])
+            row = row[won[lead] & (known[lead] < self._cutoff[row])]
+        return np.bincount(row, minlength=len(self)).astype(np.float64)
 
     @cached_property
-    def _earlier_pairs(self) -> pl.DataFrame:
-        """One row per example and lead of the same contact that came in before."""
+    def _earlier_pairs(self) -> tuple[Rows, Rows]:
+        """Return each pair of an example and a lead of the same contact that came in before."""
         own = np.where(np.isnan(self.lead_created_at), self._cutoff, self.lead_created_at)
-        asked = {"contact_id": self._contact_id, "cutoff": self._cutoff, "own": own}
-        leads = self._history.leads.select(
-            "contact_id", "outcome", created=_us("created_at"), known=_us("outcome_known_at")
-        )
-        pairs = pl.DataFrame(asked).with_row_index("row").join(leads, on="contact_id", how="inner")
-        return pairs.filter(pl.col("created") < pl.col("own"))
+        leads = self._history.leads
+        contact_id = leads["contact_id"].to_numpy()
+        created = known_microseconds(leads["created_at"])
+        by_contact = np.argsort(contact_id, kind="stable")
+        ordered = contact_id[by_contact]
+        first = ordered.searchsorted(self._contact_id, side="left")
+        count = ordered.searchsorted(self._contact_id, side="right") - first
+        row = np.repeat(np.arange(len(self)), count)
+        lead = by_contact[joined_ranges(first, count)]
+        is_before = created[lead] < own[row]
+        return row[is_before], lead[is_before]
 
     def fact(self, subject: FactSubject, name: str) -> pl.Series:
         """Return the text of a fact of the contact or lead as known before the cutoff, or null."""
-        ids = self._lead_id if subject is FactSubject.LEAD else pl.Series(self._contact_id)
-        return facts_as_of(self._history.facts, subject, name, ids, pl.Series(self._cutoff))
+        ids = self._lead_id if subject is FactSubject.LEAD else self._contact_id
+        rows = self._facts.rows_as_of(subject, name, ids, self._cutoff)
+        return self._facts.values_at(rows)
+
+    @cached_property
+    def _facts(self) -> DatedFacts:
+        return DatedFacts(self._history.facts)
 
     # Underneath
 
@@ -258,7 +279,8 @@ class AsOf:
         return self._running((column, "counted"), lambda: self._line.column(column) >= 0)
 
     def _running(self, key: object, build: Callable[[], Column]) -> Column:
-        return _kept(self._totals, key, RUNNING_TOTALS_KEPT, lambda: _sum_up(build()))
+        most = max(RUNNING_TOTALS_KEPT, ENTRIES_KEPT // max(len(self._line), 1))
+        return _kept(self._totals, key, most, lambda: _sum_up(build()))
 
     def _buckets_of(self, column: str) -> Buckets:
         def build() -> Buckets:
@@ -268,10 +290,13 @@ class AsOf:
         return _kept(self._buckets, column, BUCKETS_KEPT, build)
 
     def _last_row(self, where: Measure) -> Rows:
-        running = self._running_total(where)
-        rows = np.flatnonzero(self._line_mask(where))
-        nth = running[self._end]
-        return _pick(rows, nth - 1, nth > running[self._start])
+        key = _key(where)
+        if key not in self._last_rows:
+            running = self._running_total(where)
+            rows = np.flatnonzero(self._line_mask(where))
+            nth = running[self._end]
+            self._last_rows[key] = _pick(rows, nth - 1, nth > running[self._start])
+        return self._last_rows[key]
 
     def _at(self, column: Column, rows: Rows) -> Values:
         return np.where(rows >= 0, _pick(column, rows, rows >= 0), np.nan)
@@ -282,12 +307,15 @@ class AsOf:
             is_known = ~np.isnan(since)
             instants = np.where(is_known, since, self._cutoff).astype(np.int64)
             return self._first_row_from(np.minimum(instants, self._cutoff)), is_known
+        if days not in self._windows:
+            self._windows[days] = self._window_of(days)
+        return self._windows[days]
+
+    def _window_of(self, days: float | None) -> tuple[Rows, NDArray[np.bool_]]:
         if days is None:
             return self._start, np.ones(len(self), dtype=np.bool_)
         begin = self._cutoff - round(days * DAY)
-        if days not in self._window_starts:
-            self._window_starts[days] = self._first_row_from(begin)
-        return self._window_starts[days], begin >= self.observed_from
+        return self._first_row_from(begin), begin >= self.observed_from
 
     def _first_row_from(self, instants: Rows) -> Rows:
         return self._line.first_row_from(self._start, self._end, instants)
@@ -307,55 +335,6 @@ def ratio(part: Values, whole: Values) -> Values:
     """
     is_empty = ~(whole > 0)
     return np.where(is_empty, np.nan, part / np.where(is_empty, 1.0, whole))
-
-
-def facts_as_of(
-    facts: pl.DataFrame, subject: FactSubject, name: str, ids: pl.Series, cutoffs: pl.Series
-) -> pl.Series:
-    """Return the value of a fact known strictly before each cutoff; null where there is none.
-
-    Parameters
-    ----------
-    facts
-        As `history.FACTS`.
-    ids
-        The contact or lead per example; null: none.
-    cutoffs
-        Microseconds per example.
-    """
-    dated = facts.filter(subject=subject.value, name=name).select(
-        id="subject_id", value="value", known=_us("known_at")
-    )
-    if dated.is_empty():
-        return pl.Series("value", [None] * len(ids), dtype=pl.String)
-    asked = pl.DataFrame({"id": ids, "cutoff": cutoffs}).with_row_index("row")
-    answered = asked.sort("cutoff").join_asof(
-        dated.sort("known", maintain_order=True),
-        left_on="cutoff",
-        right_on="known",
-        by="id",
-        strategy="backward",
-        allow_exact_matches=False,
-        check_sortedness=False,
-    )
-    return answered.sort("row")["value"]
-
-
-def _us(name: str) -> pl.Expr:
-    return pl.col(name).dt.timestamp("us")
-
-
-def _microseconds(instants: pl.Series) -> Values:
-    return instants.to_physical().cast(pl.Float64).fill_null(np.nan).to_numpy()
-
-
-def _looked_up(asked: Rows, ids: pl.Series, values: Values) -> Values:
-    """Return the value of each asked id; NaN where there is none. Ids are sorted."""
-    known = ids.to_numpy()
-    if not len(known):
-        return np.full(len(asked), np.nan)
-    place = np.minimum(np.searchsorted(known, asked), len(known) - 1)
-    return np.where(known[place] == asked, values[place], np.nan)
 
 
 def _messages_of(history: History, contacts: Rows) -> pl.DataFrame:

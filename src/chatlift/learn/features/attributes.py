@@ -18,7 +18,8 @@ import polars as pl
 
 from chatlift.errors import InvalidInput
 from chatlift.history import History
-from chatlift.learn.features.asof import facts_as_of
+from chatlift.learn.arrays import MICROSECONDS_A_DAY, ids_of, microseconds
+from chatlift.learn.features.facts import DatedFacts
 from chatlift.records import INSTANT
 from chatlift.vocabulary import FactSubject
 
@@ -35,30 +36,50 @@ IDENTIFIER_SHARE = 0.5
 IDENTIFIER = r"^\+?[0-9]{6,}$"
 """Six digits or more, as in customer numbers and phone numbers; no decimals."""
 OTHER, MISSING = "other", "missing"
+_CUTOFF_DAYS = "cutoff in days"
 TRUE_WORDS = ("true", "yes", "y", "t")
 FALSE_WORDS = ("false", "no", "n", "f")
 
 
-def attributes_as_of(history: History, examples: pl.DataFrame) -> pl.DataFrame:
-    """Return one row per example, one String column per attribute of its contact and lead."""
-    cutoffs = examples["cutoff"].cast(INSTANT).dt.timestamp("us")
-    ids = {FactSubject.CONTACT: examples["contact_id"], FactSubject.LEAD: examples["lead_id"]}
+def attributes_as_of(
+    history: History, examples: pl.DataFrame, names: Sequence[str] | None = None
+) -> pl.DataFrame:
+    """Return one row per example, one String column per attribute of its contact and lead.
+
+    Parameters
+    ----------
+    names
+        The attributes wanted, such as `contact.plan`; None: all that there are facts of.
+    """
+    facts = DatedFacts(history.facts)
+    wanted = _attribute_names(facts) if names is None else [_parted(name) for name in names]
+    if not wanted:
+        return pl.DataFrame(height=examples.height)
+    cutoffs = microseconds(examples["cutoff"])
+    ids = {
+        FactSubject.CONTACT: ids_of(examples["contact_id"]),
+        FactSubject.LEAD: ids_of(examples["lead_id"]),
+    }
+    rows = [facts.rows_as_of(subject, name, ids[subject], cutoffs) for subject, name in wanted]
+    texts, height = facts.values_at(np.concatenate(rows)), examples.height
     columns = [
-        facts_as_of(history.facts, subject, name, ids[subject].cast(pl.Int64), cutoffs).alias(
-            f"{subject}.{name}"
-        )
-        for subject, name in _attribute_names(history.facts)
+        texts.slice(number * height, height).alias(f"{subject}.{name}")
+        for number, (subject, name) in enumerate(wanted)
     ]
-    return trimmed(pl.DataFrame(columns or None, height=examples.height))
+    return trimmed(pl.DataFrame(columns))
 
 
-def _attribute_names(facts: pl.DataFrame) -> list[tuple[FactSubject, str]]:
-    named = facts.select("subject", "name").unique().sort("subject", "name").rows()
+def _attribute_names(facts: DatedFacts) -> list[tuple[FactSubject, str]]:
     return [
-        (FactSubject(subject), name)
-        for subject, name in named
-        if subject != FactSubject.MESSAGE and name not in NOT_ATTRIBUTES
+        (subject, name)
+        for subject, name in facts.names()
+        if subject is not FactSubject.MESSAGE and name not in NOT_ATTRIBUTES
     ]
+
+
+def _parted(attribute: str) -> tuple[FactSubject, str]:
+    subject, _, name = attribute.partition(".")
+    return FactSubject(subject), name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +131,11 @@ class AttributeEncoder:
         return cls(attributes=tuple(kept), dropped=tuple(dropped))
 
     @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Names of the attributes, in order."""
+        return tuple(attribute.name for attribute in self.attributes)
+
+    @cached_property
     def columns(self) -> tuple[str, ...]:
         """Names of the encoded columns, in order."""
         return tuple(column for attribute in self.attributes for column in attribute.columns)
@@ -119,12 +145,16 @@ class AttributeEncoder:
 
         A date counts the days from it to the cutoff. An attribute that the rows lack is unknown.
         """
-        columns = [
-            column
-            for attribute in self.attributes
-            for column in _encoded(attribute, _texts(attributes, attribute.name), cutoffs)
-        ]
-        return pl.DataFrame(columns) if columns else pl.DataFrame(height=len(cutoffs))
+        if not self.attributes:
+            return pl.DataFrame(height=len(cutoffs))
+        texts = [_texts(attributes, attribute.name) for attribute in self.attributes]
+        now = (cutoffs.cast(INSTANT).cast(pl.Int64) / MICROSECONDS_A_DAY).alias(_CUTOFF_DAYS)
+        return pl.DataFrame([*texts, now]).select(self._encoders)
+
+    @cached_property
+    def _encoders(self) -> tuple[pl.Expr, ...]:
+        """One expression per encoded column, over the texts of all attributes."""
+        return tuple(column for attribute in self.attributes for column in _encoders_of(attribute))
 
     def words(self, column: str) -> tuple[str, str]:
         """Return how a high and a low value of an encoded column read to a seller.
@@ -187,8 +217,8 @@ def _typed(name: str, held: pl.DataFrame) -> EncodedAttribute | str:
     values = held["value"]
     if values.n_unique() < 2:
         return "it has the same value, or none, in all training rows"
-    for kind, parse in (("boolean", _booleans), ("number", _numbers), ("date", _days)):
-        if parse(values).count() >= NEEDED_SHARE * len(values):
+    for kind, parse in _PARSERS.items():
+        if held.select(parse(pl.col("value")).count()).item() >= NEEDED_SHARE * len(values):
             if kind == "number" and _are_identifiers(held):
                 return "its values are long whole numbers, nearly unique per contact"
             return EncodedAttribute(name=name, kind=kind)
@@ -209,42 +239,43 @@ def _are_identifiers(held: pl.DataFrame) -> bool:
     return is_long and values.n_unique() > IDENTIFIER_SHARE * held["group"].n_unique()
 
 
-def _booleans(values: pl.Series) -> pl.Series:
-    lower = values.str.to_lowercase()
+def _boolean(text: pl.Expr) -> pl.Expr:
+    lower = text.str.to_lowercase()
     is_true, is_false = lower.is_in(TRUE_WORDS), lower.is_in(FALSE_WORDS)
-    told = pl.select(pl.when(is_true).then(1.0).when(is_false).then(0.0))
-    return told.to_series()
+    return pl.when(is_true).then(1.0).when(is_false).then(0.0)
 
 
-def _numbers(values: pl.Series) -> pl.Series:
-    numbers = values.cast(pl.Float64, strict=False).to_numpy()
-    return pl.Series(np.where(np.isfinite(numbers), numbers, np.nan), nan_to_null=True)
+def _number(text: pl.Expr) -> pl.Expr:
+    number = text.cast(pl.Float64, strict=False)
+    return pl.when(number.is_finite()).then(number)
 
 
-def _days(values: pl.Series) -> pl.Series:
+def _days(text: pl.Expr) -> pl.Expr:
     """Return days since 1970 of ISO dates and instants; null for anything else."""
-    return values.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False).cast(pl.Int32)
+    days = text.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False).cast(pl.Int32)
+    return days.cast(pl.Float64)
 
 
-def _encoded(attribute: EncodedAttribute, values: pl.Series, cutoffs: pl.Series) -> list[pl.Series]:
+_PARSERS = {"boolean": _boolean, "number": _number, "date": _days}
+"""How the text of an attribute that is no category becomes a number, by its kind."""
+
+
+def _encoders_of(attribute: EncodedAttribute) -> list[pl.Expr]:
+    """Return one expression per encoded column of the attribute, over its text."""
+    text = pl.col(attribute.name)
     if attribute.kind == "category":
-        return _indicators(attribute, values)
-    if attribute.kind == "date":
-        now = cutoffs.dt.timestamp("us") / 86_400_000_000
-        numbers = now - _days(values).cast(pl.Float64)
-    else:
-        numbers = _booleans(values) if attribute.kind == "boolean" else _numbers(values)
-    return [numbers.cast(pl.Float64).alias(attribute.name)]
+        return _indicators(attribute, text)
+    number = _PARSERS[attribute.kind](text)
+    number = pl.col(_CUTOFF_DAYS) - number if attribute.kind == "date" else number
+    return [number.cast(pl.Float64).alias(attribute.name)]
 
 
-def _indicators(attribute: EncodedAttribute, values: pl.Series) -> list[pl.Series]:
-    is_missing = values.is_null().to_numpy()
-    text = values.fill_null("")
-    hits = [(text == category).to_numpy() & ~is_missing for category in attribute.categories]
-    is_other = ~is_missing & ~np.logical_or.reduce(hits)
+def _indicators(attribute: EncodedAttribute, text: pl.Expr) -> list[pl.Expr]:
+    hits = [text.eq_missing(pl.lit(category)) for category in attribute.categories]
+    is_other = text.is_not_null() & ~text.is_in(attribute.categories)
     return [
-        pl.Series(name, hit.astype(np.float64))
-        for name, hit in zip(attribute.columns, [*hits, is_other, is_missing], strict=True)
+        hit.cast(pl.Float64).alias(name)
+        for name, hit in zip(attribute.columns, [*hits, is_other, text.is_null()], strict=True)
     ]
 
 

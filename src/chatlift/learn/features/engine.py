@@ -14,7 +14,8 @@ import polars as pl
 
 from chatlift.errors import InvalidInput
 from chatlift.history import History
-from chatlift.learn.features.asof import AsOf, Values
+from chatlift.learn.arrays import Values
+from chatlift.learn.features.asof import AsOf
 from chatlift.learn.features.declare import Feature
 
 
@@ -33,17 +34,27 @@ def compute_features(
     InvalidInput
         If a feature does not give exactly one number per example.
     """
-    view = AsOf(history, examples)
-    columns = {feature.name: _values(feature, view) for feature in features}
+    values = feature_values(history, examples, features)
+    columns = {feature.name: row for feature, row in zip(features, values, strict=True)}
     return pl.DataFrame(columns or None, height=examples.height).fill_nan(None)
 
 
-def _values(feature: Feature, view: AsOf) -> Values:
+def feature_values(history: History, examples: pl.DataFrame, features: Sequence[Feature]) -> Values:
+    """Return one row per feature, one number per example, NaN where unknown; as above."""
+    view = AsOf(history, examples)
+    values = np.empty((len(features), len(view)))
     with np.errstate(divide="ignore", invalid="ignore"):
-        values = np.asarray(feature.compute(view), dtype=np.float64)
+        for row, feature in enumerate(features):
+            values[row] = _values(feature, view)
+    values[~np.isfinite(values)] = np.nan
+    return values
+
+
+def _values(feature: Feature, view: AsOf) -> Values:
+    values = np.asarray(feature.compute(view), dtype=np.float64)
     if values.shape != (len(view),):
         raise InvalidInput(
             f"Feature {feature.name} gave an array of shape {values.shape} for {len(view)} "
             "examples. It has to return one number per example."
         )
-    return np.where(np.isfinite(values), values, np.nan)
+    return values

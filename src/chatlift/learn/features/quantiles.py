@@ -7,10 +7,13 @@ what is below one counts as zero.
 
 The running counts are kept as a wavelet matrix (Claude, Navarro, Ordonez 2015, "The wavelet
 matrix"): one running count per bit of the bucket's number rather than one per bucket. The work
-is eight steps per range, whatever its length, and does not depend on other contacts.
+is eight steps per range, whatever its length, and does not depend on other contacts. A few
+ranges are simply sorted, which gives the same buckets.
 """
 
 from __future__ import annotations
+
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +21,8 @@ from numpy.typing import NDArray
 Rows = NDArray[np.int64]
 
 BITS = 8
+FEW_RANGES = 16
+"""Up to so many ranges are sorted one by one, which is quicker than counting for them."""
 RATIO = 1.08
 EDGES = RATIO ** np.arange(2**BITS - 1)
 """Lower edges of the buckets above the first: 1 to 3.1e8 (ten years of seconds)."""
@@ -28,12 +33,17 @@ class Buckets:
     """Running counts over a sequence of events."""
 
     def __init__(self, values: NDArray[np.generic]) -> None:
-        codes = np.searchsorted(EDGES, values, side="right").astype(np.uint8)
-        self._zeros: list[NDArray[np.int32]] = []
+        self._codes = np.searchsorted(EDGES, values, side="right").astype(np.uint8)
+
+    @cached_property
+    def _zeros(self) -> list[NDArray[np.int32]]:
+        """Per bit of the code, highest first, the running count of zeros."""
+        codes, counts = self._codes, []
         for bit in reversed(range(BITS)):
             is_zero = (codes >> bit) & 1 == 0
-            self._zeros.append(np.r_[0, np.cumsum(is_zero, dtype=np.int32)].astype(np.int32))
+            counts.append(np.r_[0, np.cumsum(is_zero, dtype=np.int32)].astype(np.int32))
             codes = np.concatenate([codes[is_zero], codes[~is_zero]])
+        return counts
 
     def quantile(self, starts: Rows, ends: Rows, share: float) -> NDArray[np.float64]:
         """Return the quantile of each range [start, end); NaN where it is empty.
@@ -56,6 +66,10 @@ class Buckets:
 
     def _nth(self, starts: Rows, ends: Rows, rank: Rows) -> NDArray[np.float64]:
         """Return the middle of the bucket that holds the value of the given rank (from 0)."""
+        if len(starts) <= FEW_RANGES:
+            spans = zip(starts.tolist(), ends.tolist(), rank.tolist(), strict=True)
+            codes = [np.sort(self._codes[s:e])[nth] if e > s else 0 for s, e, nth in spans]
+            return np.asarray(MIDDLES[codes], dtype=np.float64)
         code = np.zeros(len(starts), dtype=np.int64)
         low, high, rank = starts, ends, rank.copy()
         for bit, zeros in zip(reversed(range(BITS)), self._zeros, strict=True):

@@ -20,10 +20,9 @@ from numpy.typing import NDArray
 
 from chatlift.errors import InvalidInput
 from chatlift.history import History
-from chatlift.learn.features.timeline import DAY, Timeline
-from chatlift.records import INSTANT
+from chatlift.learn.arrays import Rows, ids_of, joined_ranges, microseconds
+from chatlift.learn.features.timeline import DAY, Inbound
 
-Rows = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
 
 DEFAULT_BITS = 15
@@ -40,6 +39,8 @@ MASKS = (
 )
 """What is masked, in this order: e-mail addresses, URLs, phone numbers, other numbers."""
 WORD = r"[\p{L}\p{M}]+|[\x{E001}-\x{E004}]|\p{Extended_Pictographic}|[?!]"
+FEW_TEXTS = 300
+"""Up to so many messages are numbered word by word, which is quicker than as a frame."""
 MOST_DUAL_DOCUMENTS = 300
 """Up to here the weights are solved for among the documents, which is quicker and the same."""
 _PAIR = np.uint64(0x9E3779B97F4A7C15)
@@ -66,7 +67,7 @@ class TokenMatrix:
     def take(self, rows: Rows) -> TokenMatrix:
         """Return the tokens of the named messages only."""
         count = self.counts[rows]
-        indices = self.indices[_joined(self.indptr[rows], count)]
+        indices = self.indices[joined_ranges(self.indptr[rows], count)]
         return TokenMatrix(indptr=np.r_[0, np.cumsum(count)], indices=indices, bits=self.bits)
 
 
@@ -104,6 +105,17 @@ class TextWeights:
         return windowed_means(self.message_scores(tokens.take(rows)), starts, ends)
 
 
+def _found_words() -> pl.Expr:
+    text = pl.col("text").fill_null("").str.to_lowercase()
+    for pattern, mask in MASKS:
+        text = text.str.replace_all(pattern, mask)
+    return text.str.extract_all(WORD)
+
+
+FOUND_WORDS = _found_words()
+"""The words of a text, masked, as a list."""
+
+
 def hash_messages(texts: pl.Series, key: bytes, *, bits: int = DEFAULT_BITS) -> TokenMatrix:
     """Return the token numbers of each text; a null text has none."""
     row, word, distinct = _words(texts)
@@ -115,13 +127,11 @@ def hash_messages(texts: pl.Series, key: bytes, *, bits: int = DEFAULT_BITS) -> 
 
 def _words(texts: pl.Series) -> tuple[Rows, Rows, list[str]]:
     """Return the message and the distinct word's number of each word, and the distinct words."""
-    text = pl.col("text").fill_null("").str.to_lowercase()
-    for pattern, mask in MASKS:
-        text = text.str.replace_all(pattern, mask)
+    found = texts.cast(pl.String).to_frame("text").select(FOUND_WORDS).to_series()
+    if len(found) <= FEW_TEXTS:
+        return _numbered(found.to_list())
     words = (
-        texts.cast(pl.String)
-        .to_frame("text")
-        .select(word=text.str.extract_all(WORD))
+        found.to_frame("word")
         .with_row_index("row")
         .explode("word")
         .drop_nulls()
@@ -133,6 +143,14 @@ def _words(texts: pl.Series) -> tuple[Rows, Rows, list[str]]:
     first[word[::-1]] = np.arange(len(word))[::-1]
     distinct = words["word"].cast(pl.String)[first].to_list() if len(word) else []
     return words["row"].to_numpy().astype(np.int64), word.astype(np.int64), distinct
+
+
+def _numbered(found: list[list[str]]) -> tuple[Rows, Rows, list[str]]:
+    """Do the same for a few messages, where a frame costs more than the words."""
+    words = [word[:LONGEST_WORD] for text in found for word in text]
+    numbers = {word: number for number, word in enumerate(dict.fromkeys(words))}
+    row = np.repeat(np.arange(len(found)), [len(text) for text in found])
+    return row, np.array([numbers[word] for word in words], dtype=np.int64), list(numbers)
 
 
 @dataclass(frozen=True)
@@ -195,7 +213,7 @@ def _pairs(row: Rows, word: Rows, hashed: _Hashed) -> Hashes:
 
 def _pieces(row: Rows, word: Rows, hashed: _Hashed) -> Hashes:
     begin, count = hashed.starts[word], np.diff(hashed.starts)[word]
-    places = _joined(begin, count)
+    places = joined_ranges(begin, count)
     return _packed(np.repeat(row, count), hashed.pieces[places])
 
 
@@ -233,13 +251,10 @@ def documents_of(tokens: TokenMatrix, starts: Rows, ends: Rows) -> Any:
     count = ends - starts
     weight = np.repeat(1 / np.maximum(count, 1), count)
     indptr = np.r_[0, np.cumsum(count)]
-    mean = csr_array((weight, _joined(starts, count), indptr), shape=(len(starts), len(tokens)))
+    mean = csr_array(
+        (weight, joined_ranges(starts, count), indptr), shape=(len(starts), len(tokens))
+    )
     return (mean @ messages).tocsr()
-
-
-def _joined(starts: Rows, count: Rows) -> Rows:
-    """Return the numbers start, start + 1 ... of each range, one range after the other."""
-    return np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count - starts, count)
 
 
 def learn_text_weights(
@@ -357,11 +372,9 @@ def inbound_windows(
         Those messages sorted by contact, instant and id; start and end (not included) of the
         example's contact's messages in the window of `days` strictly before the cutoff.
     """
-    line = Timeline.of(history)
-    line = Timeline(line.messages.filter(pl.Series(line.column("is_in"))), history.time_zone)
-    cutoff = examples["cutoff"].cast(INSTANT).dt.timestamp("us").to_numpy()
-    first, last = line.rows_of(examples["contact_id"].cast(pl.Int64).to_numpy())
-    starts = line.first_row_from(first, last, cutoff - round(days * DAY))
-    ends = line.first_row_from(first, last, cutoff)
-    rows, starts, ends = rows_read(line.messages.height, starts, ends)
-    return line.messages[rows], starts, ends
+    inbound = Inbound(history)
+    contacts, cutoff = ids_of(examples["contact_id"]), microseconds(examples["cutoff"])
+    starts = inbound.first_from(contacts, cutoff - round(days * DAY))
+    ends = inbound.first_from(contacts, cutoff)
+    rows, starts, ends = rows_read(len(inbound.rows), starts, ends)
+    return inbound.messages[inbound.rows[rows]], starts, ends

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from chatlift.errors import InvalidInput
 from chatlift.history import History
+from chatlift.learn.arrays import NONE, Rows, first_row_from, microseconds
 from chatlift.vocabulary import Direction
 
 Column = NDArray[Any]
-Rows = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 SECOND = 1_000_000
@@ -32,13 +32,21 @@ QUIET = 24 * HOUR
 """Silence either way after which an outbound message is a send, and a conversation begins."""
 PARTS_OF_DAY = 4
 """Night, morning, afternoon, evening: six hours each."""
-NONE = -1
 SATURDAY = 5
 WRITTEN_KINDS = ("text", "template", "button", "interactive", "reaction", "system")
 """Kinds of message that carry words or taps; every other kind is media."""
 QUESTION_MARKS = r"[?\x{BF}\x{61F}\x{FF1F}\x{2047}\x{55E}\x{37E}\x{2E2E}]"
 """Of Latin, Spanish, Arabic, East Asian, Armenian and Greek script."""
 EMOJI = r"\p{Extended_Pictographic}"
+_TEXT = pl.col("text").fill_null("")
+LOOKS = (
+    _TEXT.str.len_chars().cast(pl.Int64).alias("characters_in"),
+    (_TEXT != "").alias("has_words_in"),
+    _TEXT.str.contains(QUESTION_MARKS).alias("is_question_in"),
+    _TEXT.str.contains(EMOJI).alias("has_emoji_in"),
+    _TEXT.str.contains("[0-9]").alias("has_digit_in"),
+)
+"""What a text looks like, by the name of its column in the timeline."""
 
 
 class Timeline:
@@ -50,7 +58,7 @@ class Timeline:
         self.messages = messages
         self.time_zone = time_zone
         self.contact_id: Rows = messages["contact_id"].to_numpy()
-        self.sent_at: Rows = messages["sent_at"].to_physical().to_numpy()
+        self.sent_at: Rows = microseconds(messages["sent_at"])
         self._columns: dict[str, Column] = {}
 
     @classmethod
@@ -117,14 +125,8 @@ class Timeline:
         emoji, a digit.
         """
         is_in = self.column("is_in")
-        text = pl.col("text")
-        found = self.messages.select(text.fill_null("").filter(pl.Series(is_in))).select(
-            characters_in=text.str.len_chars().cast(pl.Int64),
-            has_words_in=text != "",
-            is_question_in=text.str.contains(QUESTION_MARKS),
-            has_emoji_in=text.str.contains(EMOJI),
-            has_digit_in=text.str.contains("[0-9]"),
-        )
+        texts = self.messages["text"].filter(pl.Series(is_in))
+        found = texts.cast(pl.String).to_frame("text").select(LOOKS)
         return {name: _spread(found[name].to_numpy(), is_in) for name in found.columns}
 
     def rows_of(self, contacts: Rows) -> tuple[Rows, Rows]:
@@ -135,19 +137,8 @@ class Timeline:
         )
 
     def first_row_from(self, starts: Rows, ends: Rows, instants: Rows) -> Rows:
-        """Return per range the first row with `sent_at` >= the instant; `end` if there is none.
-
-        All ranges are halved together: the steps grow with the logarithm of the longest one.
-        """
-        low, high = starts.copy(), ends.copy()
-        longest = int((ends - starts).max(initial=0))
-        for _ in range(longest.bit_length()):
-            middle = (low + high) >> 1
-            open_ = low < high
-            before = open_ & (self.sent_at[np.where(open_, middle, 0)] < instants)
-            low = np.where(before, middle + 1, low)
-            high = np.where(open_ & ~before, middle, high)
-        return low
+        """Return per range the first row with `sent_at` >= the instant; `end` if there is none."""
+        return first_row_from(self.sent_at, starts, ends, instants)
 
     def last_row(self, where: Mask, *, inclusive: bool = False) -> Rows:
         """Return for each message the contact's latest row before it that satisfies `where`.
@@ -164,6 +155,29 @@ class Timeline:
         """Return whole seconds from the given row to each message; -1 where the row is -1."""
         elapsed = (self.sent_at - self.sent_at[np.maximum(rows, 0)]) // SECOND
         return np.where(rows >= 0, elapsed, NONE)
+
+
+class Inbound:
+    """The contacts' own messages of a history, sorted by contact and instant."""
+
+    def __init__(self, history: History) -> None:
+        line = Timeline.of(history)
+        self.rows: Rows = np.flatnonzero(line.column("is_in"))
+        self.messages = line.messages
+        self.contact_id: Rows = line.contact_id[self.rows]
+        self.sent_at: Rows = line.sent_at[self.rows]
+
+    def first_from(self, contacts: Rows, instants: Rows) -> Rows:
+        """Return per contact and instant the place of its first message at that instant or later.
+
+        Where there is none: the place after its last message.
+        """
+        starts, ends = self.start_of(contacts), self.contact_id.searchsorted(contacts, side="right")
+        return first_row_from(self.sent_at, starts, ends, instants)
+
+    def start_of(self, contacts: Rows) -> Rows:
+        """Return the place of each contact's first message, or where it would stand."""
+        return self.contact_id.searchsorted(contacts, side="left")
 
 
 def _spread(values: Column, where: Mask) -> Column:
@@ -183,11 +197,8 @@ def _works_message_by_message(expression: pl.Expr) -> bool:
 
 
 def _is_sorted(messages: pl.DataFrame) -> bool:
-    contact, sent_at, message = (
-        messages["contact_id"].to_numpy(),
-        messages["sent_at"].to_physical().to_numpy(),
-        messages["message_id"].to_numpy(),
-    )
+    contact, message = messages["contact_id"].to_numpy(), messages["message_id"].to_numpy()
+    sent_at = microseconds(messages["sent_at"])
     same = contact[1:] == contact[:-1]
     together = same & (sent_at[1:] == sent_at[:-1])
     in_order = (contact[1:] > contact[:-1]) | (same & (sent_at[1:] > sent_at[:-1]))
@@ -249,7 +260,8 @@ def _is_out(line: Timeline) -> Column:
 
 
 def _is_automatic(line: Timeline) -> Column:
-    return line.messages["is_automatic"].fill_null(value=False).to_numpy()
+    told = line.messages["is_automatic"]
+    return (told.fill_null(value=False) if told.null_count() else told).to_numpy()
 
 
 def _is_automatic_out(line: Timeline) -> Column:
@@ -321,8 +333,10 @@ def _is_quick_reply(line: Timeline) -> Column:
 
 
 def _is_media_in(line: Timeline) -> Column:
-    kinds = line.messages["kind"].fill_null("text")
-    return np.asarray(line.column("is_in") & ~kinds.is_in(WRITTEN_KINDS).to_numpy())
+    kinds = line.messages["kind"]
+    kinds = kinds.fill_null("text") if kinds.null_count() else kinds
+    is_written = np.logical_or.reduce([(kinds == kind).to_numpy() for kind in WRITTEN_KINDS])
+    return np.asarray(line.column("is_in") & ~is_written)
 
 
 def _of_words(name: str) -> Callable[[Timeline], Column]:

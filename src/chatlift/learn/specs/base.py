@@ -7,15 +7,25 @@ for all three models.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from chatlift.errors import InvalidInput
 from chatlift.history import History
+from chatlift.learn.arrays import (
+    MICROSECOND,
+    MICROSECONDS_A_DAY,
+    Rows,
+    Values,
+    as_instants,
+    microsecond_of,
+)
 from chatlift.records import INSTANT
 from chatlift.vocabulary import ChurnRule, ModelName
 
@@ -56,6 +66,79 @@ def contact_examples(rows: pl.DataFrame) -> pl.DataFrame:
             is_leading=pl.lit(value=True),
         )
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """Entities, and the instant to speak of each as of; one entity may be asked for several."""
+
+    entity_ids: Rows
+    cutoffs: Rows
+    """Microseconds since 1970, one per entity."""
+
+    def __len__(self) -> int:
+        return len(self.entity_ids)
+
+    @classmethod
+    def at(cls, entity_ids: Sequence[int] | Rows | pl.Series, as_of: datetime) -> Asked:
+        """Ask for entities as of one instant."""
+        ids = np.asarray(entity_ids, dtype=np.int64)
+        return cls(entity_ids=ids, cutoffs=np.full(len(ids), microsecond_of(as_of)))
+
+    def take(self, chosen: NDArray[np.bool_]) -> Asked:
+        """Return only the pairs that the mask names."""
+        return Asked(entity_ids=self.entity_ids[chosen], cutoffs=self.cutoffs[chosen])
+
+    def with_before(self, span: timedelta) -> Asked:
+        """Return the pairs and those of the same entities a span earlier, each once."""
+        earlier = self.cutoffs - span // MICROSECOND
+        pairs = np.column_stack(
+            [np.r_[self.entity_ids, self.entity_ids], np.r_[self.cutoffs, earlier]]
+        )
+        once = np.unique(pairs, axis=0)
+        return Asked(entity_ids=once[:, 0], cutoffs=once[:, 1])
+
+
+def examples_of(
+    asked: Asked,
+    *,
+    contact_ids: Rows,
+    horizon_ends: Rows,
+    created: Rows | None = None,
+    labels: Values | None = None,
+) -> pl.DataFrame:
+    """Return `EXAMPLES`, one row per asked pair, sorted; every row leads.
+
+    Parameters
+    ----------
+    horizon_ends, created
+        Microseconds. `created`: of the leads that the entities are; None: they are contacts.
+    labels
+        0, 1 or NaN (undecided); None: all are undecided.
+    """
+    order = np.lexsort((asked.cutoffs, asked.entity_ids))
+    entity_ids, cutoffs = asked.entity_ids[order], asked.cutoffs[order]
+    none = [None] * len(order)
+    is_lead = created is not None
+    begun = cutoffs if created is None else created[order]
+    ages = (cutoffs - begun) / MICROSECONDS_A_DAY if is_lead else none
+    return pl.DataFrame(
+        [
+            pl.Series("entity_id", entity_ids),
+            pl.Series("contact_id", contact_ids[order]),
+            pl.Series("lead_id", entity_ids if is_lead else none, pl.Int64),
+            as_instants("cutoff", cutoffs),
+            as_instants("horizon_ends_at", horizon_ends[order]),
+            as_instants("split_at", begun),
+            pl.Series("age_days", ages, pl.Float64),
+            pl.Series("is_leading", np.ones(len(order), dtype=np.bool_)),
+            pl.Series("label", none, pl.Int8) if labels is None else _labels(labels[order]),
+        ]
+    )
+
+
+def _labels(values: Values) -> pl.Series:
+    return pl.Series("label", values, nan_to_null=True).cast(pl.Int8)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,7 +289,7 @@ def _is_positive(value: object) -> bool:
 
 
 MakeExamples = Callable[[History, Spans], pl.DataFrame]
-MakeScoringExamples = Callable[[History, Spans, datetime], pl.DataFrame]
+MakeScoringExamples = Callable[[History, Spans, Asked], pl.DataFrame]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,7 +309,7 @@ class ModelSpec:
     examples: MakeExamples
     """All examples of a history, decided and undecided."""
     scoring_examples: MakeScoringExamples
-    """One example per entity that can be scored at an instant; no labels."""
+    """One example per asked entity that can be scored at its instant; no labels."""
     headline_metrics: tuple[str, ...]
     targets: tuple[Target, ...]
     bands: Bands

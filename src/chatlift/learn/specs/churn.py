@@ -19,10 +19,23 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from chatlift.history import History
+from chatlift.learn.arrays import (
+    MICROSECOND,
+    Rows,
+    ids_of,
+    known_microseconds,
+    looked_up,
+    microseconds,
+    places_of,
+)
+from chatlift.learn.features.timeline import Inbound
 from chatlift.learn.specs.base import (
+    Asked,
     Bands,
     Hyperparameter,
     ModelSpec,
@@ -30,6 +43,7 @@ from chatlift.learn.specs.base import (
     Spans,
     Target,
     contact_examples,
+    examples_of,
 )
 from chatlift.learn.specs.observing import is_observed, with_observation
 from chatlift.records import INSTANT
@@ -70,14 +84,18 @@ def churn_examples(history: History, spans: Spans) -> pl.DataFrame:
     return contact_examples(taking_part.with_columns(label=pl.when(mature).then(label)))
 
 
-def contacts_at(history: History, spans: Spans, as_of: datetime) -> pl.DataFrame:
-    """Return one row per contact that takes part at `as_of`; no labels."""
-    rows = history.contacts.filter(pl.col("created_at") < as_of).with_columns(
-        cutoff=pl.lit(as_of, dtype=INSTANT),
-        horizon_ends_at=pl.lit(as_of + spans.horizon, dtype=INSTANT),
+def contacts_at(history: History, spans: Spans, asked: Asked) -> pl.DataFrame:
+    """Return one row per asked contact that takes part at its instant; no labels."""
+    places = places_of(asked.entity_ids, history.contacts["contact_id"])
+    known, places = asked.take(places >= 0), places[places >= 0]
+    is_there = microseconds(history.contacts["created_at"])[places] < known.cutoffs
+    there = known.take(is_there)
+    customers = there.take(is_taking_part(history, spans, there.entity_ids, there.cutoffs))
+    return examples_of(
+        customers,
+        contact_ids=customers.entity_ids,
+        horizon_ends=customers.cutoffs + spans.horizon // MICROSECOND,
     )
-    taking_part = _taking_part(rows, history, spans)
-    return contact_examples(taking_part.with_columns(label=pl.lit(None, dtype=pl.Int8)))
 
 
 def _at_cutoffs(contacts: pl.DataFrame, history: History, spans: Spans) -> pl.DataFrame:
@@ -110,22 +128,27 @@ def _grid(contacts: pl.DataFrame, spans: Spans) -> pl.DataFrame:
 
 def _taking_part(rows: pl.DataFrame, history: History, spans: Spans) -> pl.DataFrame:
     """Keep the rows whose contact is a customer at the cutoff."""
+    contact_ids, cutoffs = ids_of(rows["contact_id"]), microseconds(rows["cutoff"])
+    return rows.filter(pl.Series(is_taking_part(history, spans, contact_ids, cutoffs)))
+
+
+def is_taking_part(
+    history: History, spans: Spans, contact_ids: Rows, cutoffs: Rows
+) -> NDArray[np.bool_]:
+    """Tell per contact and cutoff whether it is a customer then: wrote lately, or has not churned.
+
+    Parameters
+    ----------
+    cutoffs
+        Microseconds since 1970, one per contact.
+    """
     if rule_of(history, spans) is ChurnRule.CONTRACT:
-        return rows.filter(
-            pl.col("churned_at").is_null() | (pl.col("churned_at") >= pl.col("cutoff"))
-        )
-    last = _inbound(history).with_columns(last_in_at=pl.col("sent_at"))
-    joined = rows.sort("contact_id", "cutoff").join_asof(
-        last.sort("contact_id", "sent_at"),
-        left_on="cutoff",
-        right_on="sent_at",
-        by="contact_id",
-        strategy="backward",
-        allow_exact_matches=False,
-        check_sortedness=False,
-    )
-    active = timedelta(days=spans.active_days)
-    return joined.filter(pl.col("last_in_at") >= pl.col("cutoff") - active)
+        churned = known_microseconds(history.contacts["churned_at"])
+        return ~(looked_up(contact_ids, history.contacts["contact_id"], churned) < cutoffs)
+    inbound = Inbound(history)
+    active = timedelta(days=spans.active_days) // MICROSECOND
+    last = inbound.first_from(contact_ids, cutoffs)
+    return last > inbound.first_from(contact_ids, cutoffs - active)
 
 
 def _label(rows: pl.DataFrame, history: History, spans: Spans) -> pl.Series:

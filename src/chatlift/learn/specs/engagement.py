@@ -8,95 +8,119 @@ inbound message within 24 hours of it.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from chatlift.history import History
+from chatlift.learn.arrays import (
+    MICROSECOND,
+    Rows,
+    Values,
+    microseconds,
+    places_of,
+)
+from chatlift.learn.features.facts import DatedFacts
+from chatlift.learn.features.timeline import Inbound, Timeline
 from chatlift.learn.specs.base import (
+    Asked,
     Bands,
     Hyperparameter,
     ModelSpec,
     Readiness,
     Spans,
     Target,
-    contact_examples,
+    examples_of,
 )
-from chatlift.learn.specs.observing import is_observed, with_observation
-from chatlift.records import INSTANT
-from chatlift.vocabulary import Direction, FactSubject, ModelName
+from chatlift.learn.specs.observing import Observed
+from chatlift.vocabulary import FactSubject, ModelName
 
 ANSWER_WITHIN = timedelta(hours=24)
 
 
 def send_examples(history: History, spans: Spans) -> pl.DataFrame:
     """Return one row per send; see `EXAMPLES`."""
-    sends = _sends(history, spans)
-    rows = with_observation(_without_opted_out(sends, history), history).with_columns(
-        horizon_ends_at=pl.col("cutoff") + ANSWER_WITHIN
+    sends = _sends(history, timedelta(hours=spans.silence_hours) // MICROSECOND)
+    observed = Observed(history)
+    is_told = sends.cutoffs <= observed.through_of(sends.contact_ids)
+    sends = sends.take(is_told & may_be_written_to(history, sends.contact_ids, sends.cutoffs))
+    horizon_ends = sends.cutoffs + ANSWER_WITHIN // MICROSECOND
+    is_mature = observed.is_whole(sends.contact_ids, sends.cutoffs, horizon_ends)
+    answered = (sends.next_in <= horizon_ends).astype(np.float64)
+    return examples_of(
+        Asked(entity_ids=sends.contact_ids, cutoffs=sends.cutoffs),
+        contact_ids=sends.contact_ids,
+        horizon_ends=horizon_ends,
+        labels=np.where(is_mature, answered, np.nan),
     )
-    rows = rows.filter(pl.col("cutoff") <= pl.col("observed_through"))
-    mature = is_observed(rows, history, start="cutoff", end="horizon_ends_at")
-    answered = (pl.col("next_in_at") <= pl.col("horizon_ends_at")).fill_null(value=False)
-    return contact_examples(rows.with_columns(label=pl.when(mature).then(answered.cast(pl.Int8))))
 
 
-def contacts_to_write_to(history: History, spans: Spans, as_of: datetime) -> pl.DataFrame:
-    """Return one row per contact that may be written to at `as_of`; no labels."""
+def contacts_to_write_to(history: History, spans: Spans, asked: Asked) -> pl.DataFrame:
+    """Return one row per asked contact that may be written to at its instant; no labels."""
     del spans
-    rows = history.contacts.filter(pl.col("created_at") < as_of).select(
-        "contact_id", cutoff=pl.lit(as_of, dtype=INSTANT)
+    places = places_of(asked.entity_ids, history.contacts["contact_id"])
+    known, places = asked.take(places >= 0), places[places >= 0]
+    is_there = microseconds(history.contacts["created_at"])[places] < known.cutoffs
+    there = known.take(is_there)
+    allowed = there.take(may_be_written_to(history, there.entity_ids, there.cutoffs))
+    return examples_of(
+        allowed,
+        contact_ids=allowed.entity_ids,
+        horizon_ends=allowed.cutoffs + ANSWER_WITHIN // MICROSECOND,
     )
-    allowed = _without_opted_out(rows, history).with_columns(
-        horizon_ends_at=pl.col("cutoff") + ANSWER_WITHIN, label=pl.lit(None, dtype=pl.Int8)
-    )
-    return contact_examples(allowed)
 
 
-def _sends(history: History, spans: Spans) -> pl.DataFrame:
-    """One row per send, with the instant of the next inbound message (null: none yet)."""
-    is_inbound = pl.col("direction") == Direction.INBOUND
-    quiet = timedelta(hours=spans.silence_hours)
-    previous_at = pl.col("sent_at").shift(1).over("contact_id")
-    next_in_at = (
-        pl.when(is_inbound).then("sent_at").fill_null(strategy="backward").over("contact_id")
-    )
-    ordered = history.messages.sort("contact_id", "sent_at", "message_id")
-    failed = history.facts.filter(
-        pl.col("subject") == FactSubject.MESSAGE,
-        pl.col("name") == "status",
-        pl.col("value") == "failed",
-    )
-    return (
-        ordered.with_columns(previous_at=previous_at, next_in_at=next_in_at)
-        .filter(
-            ~is_inbound,
-            ~pl.col("is_automatic").fill_null(value=False),
-            pl.col("previous_at").is_null() | (pl.col("sent_at") - pl.col("previous_at") >= quiet),
+@dataclass(frozen=True, kw_only=True)
+class _Sends:
+    """One entry per send; instants in microseconds."""
+
+    contact_ids: Rows
+    cutoffs: Rows
+    next_in: Values
+    """Instant of the contact's next message; NaN: none yet."""
+
+    def take(self, chosen: NDArray[np.bool_]) -> _Sends:
+        return _Sends(
+            contact_ids=self.contact_ids[chosen],
+            cutoffs=self.cutoffs[chosen],
+            next_in=self.next_in[chosen],
         )
-        .join(failed, left_on="message_id", right_on="subject_id", how="anti")
-        .select("contact_id", "next_in_at", cutoff=pl.col("sent_at"))
-    )
 
 
-def _without_opted_out(rows: pl.DataFrame, history: History) -> pl.DataFrame:
-    """Drop rows whose contact had opted out before the cutoff (and not come back)."""
-    choices = history.facts.filter(
-        pl.col("subject") == FactSubject.CONTACT, pl.col("name") == "opted_out"
-    ).select("known_at", contact_id=pl.col("subject_id"), opted_out=pl.col("value"))
-    return (
-        rows.sort("contact_id", "cutoff")
-        .join_asof(
-            choices.sort("contact_id", "known_at"),
-            left_on="cutoff",
-            right_on="known_at",
-            by="contact_id",
-            strategy="backward",
-            allow_exact_matches=False,
-            check_sortedness=False,
-        )
-        .filter((pl.col("opted_out") != "true").fill_null(value=True))
-    )
+def _sends(history: History, quiet: int) -> _Sends:
+    """Return the sends: after `quiet` microseconds without a message, not automatic, not failed."""
+    line = Timeline.of(history)
+    is_first = np.r_[True, line.contact_id[1:] != line.contact_id[:-1]][: len(line)]
+    was_quiet = is_first | (np.diff(line.sent_at, prepend=line.sent_at[:1]) >= quiet)
+    rows = np.flatnonzero(was_quiet & line.column("is_out") & ~line.column("is_automatic"))
+    rows = rows[~np.isin(line.messages["message_id"].to_numpy()[rows], _failed(history))]
+    inbound = Inbound(history)
+    contact_ids, cutoffs = line.contact_id[rows], line.sent_at[rows]
+    following = inbound.rows.searchsorted(rows)
+    exists = following < inbound.contact_id.searchsorted(contact_ids, side="right")
+    next_in = np.full(len(rows), np.nan)
+    next_in[exists] = inbound.sent_at[following[exists]]
+    return _Sends(contact_ids=contact_ids, cutoffs=cutoffs, next_in=next_in)
+
+
+def _failed(history: History) -> Rows:
+    """Return the messages that did not reach the contact."""
+    facts = history.facts
+    of_messages = (facts["subject"] == FactSubject.MESSAGE) & (facts["name"] == "status")
+    return facts["subject_id"].filter(of_messages & (facts["value"] == "failed")).to_numpy()
+
+
+def may_be_written_to(history: History, contact_ids: Rows, cutoffs: Rows) -> NDArray[np.bool_]:
+    """Tell per contact and instant whether it had not opted out before, or had come back."""
+    facts = DatedFacts(history.facts)
+    rows = facts.rows_as_of(FactSubject.CONTACT, "opted_out", contact_ids, cutoffs)
+    told = facts.values_at(rows[rows >= 0])
+    allowed = np.ones(len(rows), dtype=np.bool_)
+    allowed[rows >= 0] = [value != "true" for value in told.to_list()]
+    return allowed
 
 
 SPEC = ModelSpec(

@@ -9,12 +9,12 @@ the fast ones only.
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import polars as pl
 
 from chatlift.history import History
+from chatlift.learn.arrays import MICROSECOND, known_microseconds, microseconds, places_of
 from chatlift.learn.specs.base import (
+    Asked,
     Bands,
     Hyperparameter,
     ModelSpec,
@@ -22,12 +22,10 @@ from chatlift.learn.specs.base import (
     Spans,
     Target,
     as_examples,
+    examples_of,
 )
 from chatlift.learn.specs.observing import is_observed, with_observation
-from chatlift.records import INSTANT
 from chatlift.vocabulary import LeadOutcome, ModelName
-
-DAY = pl.duration(days=1)
 
 
 def lead_examples(history: History, spans: Spans) -> pl.DataFrame:
@@ -44,23 +42,24 @@ def lead_examples(history: History, spans: Spans) -> pl.DataFrame:
     return _lead_examples_of(_with_leading(still_open, spans.leading_age_days))
 
 
-def open_leads(history: History, spans: Spans, as_of: datetime) -> pl.DataFrame:
-    """Return one row per lead that is open at `as_of`, with its real age.
+def open_leads(history: History, spans: Spans, asked: Asked) -> pl.DataFrame:
+    """Return one row per asked lead that is open at its instant, with its real age.
 
     Leads past their horizon are kept: `horizon_ends_at` before the cutoff tells them apart.
     """
-    known_closed = (pl.col("outcome") != LeadOutcome.OPEN) & (pl.col("outcome_known_at") < as_of)
-    leads = history.leads.filter(
-        pl.col("created_at") <= as_of, ~known_closed.fill_null(value=False)
+    leads = history.leads
+    places = places_of(asked.entity_ids, leads["lead_id"])
+    known, places = asked.take(places >= 0), places[places >= 0]
+    created = microseconds(leads["created_at"])[places]
+    closed = (leads["outcome"] != LeadOutcome.OPEN).to_numpy()[places]
+    closed_before = closed & (known_microseconds(leads["outcome_known_at"])[places] < known.cutoffs)
+    is_open = (created <= known.cutoffs) & ~closed_before
+    return examples_of(
+        known.take(is_open),
+        contact_ids=leads["contact_id"].to_numpy()[places][is_open],
+        horizon_ends=created[is_open] + spans.horizon // MICROSECOND,
+        created=created[is_open],
     )
-    rows = leads.with_columns(
-        cutoff=pl.lit(as_of, dtype=INSTANT),
-        horizon_ends_at=pl.col("created_at") + spans.horizon,
-        age_days=(pl.lit(as_of, dtype=INSTANT) - pl.col("created_at")) / DAY,
-        is_leading=pl.lit(value=True),
-        label=pl.lit(None, dtype=pl.Int8),
-    )
-    return _lead_examples_of(rows)
 
 
 def _labelled(history: History, spans: Spans) -> pl.DataFrame:

@@ -9,10 +9,58 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from chatlift.history import History
-from chatlift.records import INSTANT
+from chatlift.learn.arrays import (
+    Rows,
+    Values,
+    as_instants,
+    by_name,
+    ids_of,
+    known_microseconds,
+    looked_up,
+    microsecond_of,
+    microseconds,
+    places_of,
+)
+
+
+class Observed:
+    """Until when each contact of a history was observed, and between which gaps."""
+
+    def __init__(self, history: History) -> None:
+        self._contacts, self._gaps = history.contacts, history.gaps
+        sources, own = history.observations, history.contact_observations
+        ends = known_microseconds(sources["observed_through"])
+        by_source = by_name(self._contacts["source"], sources["source"], ends)
+        own_ends = known_microseconds(own["observed_through"])
+        of_contact = looked_up(self._contacts["contact_id"].to_numpy(), own["contact_id"], own_ends)
+        self.through = np.where(np.isnan(of_contact), by_source, of_contact)
+        """One entry per contact, in their order; NaN where nothing is known."""
+
+    def through_of(self, contact_ids: Rows) -> Values:
+        """Return until when each of the contacts was observed, NaN where that is unknown."""
+        return looked_up(contact_ids, self._contacts["contact_id"], self.through)
+
+    def is_whole(self, contact_ids: Rows, starts: Rows, ends: Rows) -> NDArray[np.bool_]:
+        """Tell per span of a contact whether it was wholly observed: to its end, without a gap."""
+        seen = ends <= self.through_of(contact_ids)
+        if self._gaps.is_empty():
+            return seen
+        place = places_of(contact_ids, self._contacts["contact_id"])
+        gaps = zip(
+            self._gaps["source"],
+            known_microseconds(self._gaps["gap_from"]),
+            known_microseconds(self._gaps["gap_through"]),
+            strict=True,
+        )
+        for source, gap_from, gap_through in gaps:
+            is_of_source = (self._contacts["source"] == source).to_numpy()[place]
+            seen &= ~(is_of_source & (gap_from < ends) & (gap_through > starts))
+        return seen
 
 
 def with_observation(rows: pl.DataFrame, history: History) -> pl.DataFrame:
@@ -33,27 +81,15 @@ def is_observed(rows: pl.DataFrame, history: History, *, start: str, end: str) -
     Parameters
     ----------
     rows
-        One row per example, with `source`, `observed_through` and the two named columns.
+        One row per example, with `contact_id` and the two named columns.
 
     Returns
     -------
     pl.Series
         True where the source was complete through `end` and no gap overlaps the span.
     """
-    complete = rows.select((pl.col(end) <= pl.col("observed_through")).fill_null(value=False))
-    mature = complete.to_series()
-    if history.gaps.is_empty():
-        return mature
-    spans = rows.select("source", pl.col(start).alias("start"), pl.col(end).alias("end"))
-    touched = (
-        spans.with_row_index("row")
-        .join(history.gaps, on="source", how="inner")
-        .filter((pl.col("gap_from") < pl.col("end")) & (pl.col("gap_through") > pl.col("start")))
-        .get_column("row")
-        .unique()
-    )
-    rows_touched = pl.int_range(rows.height, eager=True).is_in(touched.implode())
-    return mature & ~rows_touched
+    spans = microseconds(rows[start]), microseconds(rows[end])
+    return pl.Series(Observed(history).is_whole(ids_of(rows["contact_id"]), *spans))
 
 
 def ends_of_contacts(history: History, as_of: datetime) -> pl.DataFrame:
@@ -65,9 +101,8 @@ def ends_of_contacts(history: History, as_of: datetime) -> pl.DataFrame:
         One row per contact: `contact_id`, `source`, `end`. A source without an observation ends at
         `as_of`.
     """
-    seen = with_observation(history.contacts.select("contact_id"), history)
-    end = pl.min_horizontal("observed_through", pl.lit(as_of, dtype=INSTANT))
-    return seen.select("contact_id", "source", end=end)
+    ends = np.fmin(Observed(history).through, microsecond_of(as_of)).astype(np.int64)
+    return history.contacts[["contact_id", "source"]].with_columns(as_instants("end", ends))
 
 
 def observed_through(history: History) -> datetime | None:

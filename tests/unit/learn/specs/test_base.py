@@ -10,7 +10,14 @@ from tests.histories import at
 
 from chatlift.errors import InvalidInput
 from chatlift.history import History
-from chatlift.learn.specs.base import EXAMPLES, Bands, Hyperparameter, Target, contact_examples
+from chatlift.learn.specs.base import (
+    EXAMPLES,
+    Asked,
+    Bands,
+    Hyperparameter,
+    Target,
+    contact_examples,
+)
 from chatlift.learn.specs.directory import SPECS
 from chatlift.vocabulary import ModelName
 
@@ -78,4 +85,4 @@ def test_a_history_of_nothing_has_no_examples(model: ModelName) -> None:
     spec = SPECS[model]
     assert spec.examples(History(), spec.spans).schema == EXAMPLES
     assert spec.examples(History(), spec.spans).is_empty()
-    assert spec.scoring_examples(History(), spec.spans, at(0)).is_empty()
+    assert spec.scoring_examples(History(), spec.spans, Asked.at([1], at(0))).is_empty()

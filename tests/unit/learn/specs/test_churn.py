@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.histories import START, at, history
 
 from chatlift.history import History
-from chatlift.learn.specs.base import Spans
+from chatlift.learn.specs.base import Asked, Spans
 from chatlift.learn.specs.churn import (
     FEWEST_CANCELLATIONS,
     churn_examples,
@@ -95,7 +95,9 @@ def test_by_contract_a_cancellation_within_the_horizon_is_one() -> None:
 
 def test_a_churned_contact_takes_no_part_any_more() -> None:
     story = history(contacts=[(1, 0), (2, 0)], churned={2: 40}, through=100)
-    assert contacts_at(story, BY_CONTRACT, at(50)).get_column("contact_id").to_list() == [1]
+    assert contacts_at(story, BY_CONTRACT, Asked.at([1, 2], at(50))).get_column(
+        "contact_id"
+    ).to_list() == [1]
 
 
 def beside(story: History, later: History) -> History:

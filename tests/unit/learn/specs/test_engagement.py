@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from tests.histories import at, history
 
-from chatlift.learn.specs.base import Spans
+from chatlift.learn.specs.base import Asked, Spans
 from chatlift.learn.specs.engagement import contacts_to_write_to, send_examples
 
 
@@ -42,4 +42,5 @@ def test_nobody_who_opted_out_is_offered_for_writing() -> None:
         contacts=[(1, 0), (2, 0)],
         facts=[("contact", 1, "opted_out", "true", 3), ("contact", 2, "opted_out", "true", 9)],
     )
-    assert contacts_to_write_to(story, Spans(), at(5)).get_column("contact_id").to_list() == [2]
+    asked = Asked.at([1, 2, 3], at(5))
+    assert contacts_to_write_to(story, Spans(), asked).get_column("contact_id").to_list() == [2]

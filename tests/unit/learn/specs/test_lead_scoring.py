@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.histories import at, history
 
-from chatlift.learn.specs.base import Spans
+from chatlift.learn.specs.base import Asked, Spans
 from chatlift.learn.specs.lead_scoring import lead_examples, open_leads
 
 
@@ -45,8 +45,9 @@ def test_open_leads_have_their_real_age_and_closed_ones_are_left_out() -> None:
         contacts=[(1, 0)],
         leads=[(1, 1, 0, "open", None), (2, 1, 1, "won", 4), (3, 1, 9, "open", None)],
     )
-    assert open_leads(story, Spans(), at(5)).select("lead_id", "age_days").rows() == [(1, 5.0)]
-    assert open_leads(story, Spans(), at(3)).get_column("lead_id").to_list() == [1, 2]
+    late, early = Asked.at([3, 2, 1, 77], at(5)), Asked.at([1, 2, 3], at(3))
+    assert open_leads(story, Spans(), late).select("lead_id", "age_days").rows() == [(1, 5.0)]
+    assert open_leads(story, Spans(), early).get_column("lead_id").to_list() == [1, 2]
 
 
 @settings(max_examples=15, deadline=None)

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from chatlift.learn.features.asof import AsOf, Values
+from chatlift.learn.arrays import Values
+from chatlift.learn.features.asof import AsOf
 from chatlift.learn.features.declare import Compute, Feature
 from chatlift.learn.features.families.volume import NOT_OBSERVED, count
 from chatlift.learn.features.timeline import HOUR, PARTS_OF_DAY, SECOND, part_of

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from chatlift.learn.features.asof import AsOf, Values, ratio
+from chatlift.learn.arrays import Rows, Values
+from chatlift.learn.features.asof import AsOf, ratio
 from chatlift.learn.features.declare import Compute, Feature
 from chatlift.learn.features.families.answering import smoothed_share
-from chatlift.learn.features.timeline import ARROW, DIAL, PARTS_OF_DAY, Rows, part_of
+from chatlift.learn.features.timeline import ARROW, DIAL, PARTS_OF_DAY, part_of
 from chatlift.vocabulary import ModelName
 
 NEVER = "the contact has not written yet"

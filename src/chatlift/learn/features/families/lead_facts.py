@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from chatlift.learn.features.asof import AsOf, Values
+from chatlift.learn.arrays import Values
+from chatlift.learn.features.asof import AsOf
 from chatlift.learn.features.declare import Compute, Feature
 from chatlift.learn.features.timeline import HOUR, SECOND
 from chatlift.vocabulary import FactSubject, ModelName

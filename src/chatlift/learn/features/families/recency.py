@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from chatlift.learn.features.asof import AsOf, Values, ratio
+from chatlift.learn.arrays import Values
+from chatlift.learn.features.asof import AsOf, ratio
 from chatlift.learn.features.declare import Compute, Feature
 from chatlift.learn.features.timeline import HOUR, SECOND
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from chatlift.learn.features.asof import AsOf, Values, ratio
+from chatlift.learn.arrays import Values
+from chatlift.learn.features.asof import AsOf, ratio
 from chatlift.learn.features.declare import Compute, Feature
 from chatlift.learn.features.families.answering import smoothed_share
 from chatlift.learn.features.families.volume import count

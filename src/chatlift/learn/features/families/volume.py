@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from chatlift.learn.features.asof import AsOf, Measure, Values, ratio
+from chatlift.learn.arrays import Values
+from chatlift.learn.features.asof import AsOf, Measure, ratio
 from chatlift.learn.features.declare import Compute, Feature
 
 NOT_OBSERVED = "the window starts before the contact's source was observed"
