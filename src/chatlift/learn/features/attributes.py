@@ -36,6 +36,7 @@ IDENTIFIER_SHARE = 0.5
 IDENTIFIER = r"^\+?[0-9]{6,}$"
 """Six digits or more, as in customer numbers and phone numbers; no decimals."""
 OTHER, MISSING = "other", "missing"
+"""Columns that every category has beside those of its values; a value of that name is `other`."""
 _CUTOFF_DAYS = "cutoff in days"
 TRUE_WORDS = ("true", "yes", "y", "t")
 FALSE_WORDS = ("false", "no", "n", "f")
@@ -226,7 +227,8 @@ def _typed(name: str, held: pl.DataFrame) -> EncodedAttribute | str:
     if values.n_unique() > max(2 * FEWEST_HOLDERS, IDENTIFIER_SHARE * contacts):
         return "its values are nearly unique per contact, as names or identifiers are"
     holders = held.group_by("value").agg(pl.col("group").n_unique())
-    common = holders.filter(pl.col("group") >= FEWEST_HOLDERS)["value"].sort().to_list()
+    ours = ~pl.col("value").is_in([OTHER, MISSING])
+    common = holders.filter(pl.col("group") >= FEWEST_HOLDERS, ours)["value"].sort().to_list()
     if not common:
         return f"no value is held by {FEWEST_HOLDERS} contacts or more"
     return EncodedAttribute(name=name, kind="category", categories=tuple(common))

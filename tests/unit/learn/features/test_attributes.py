@@ -94,3 +94,13 @@ def test_customer_numbers_and_phones_are_no_numbers_to_learn_from() -> None:
     )
     encoder = AttributeEncoder.learn(attributes, list(range(rows)))
     assert encoder.columns == ("contact.price",)
+
+
+def test_a_business_may_use_our_own_words_for_its_categories():
+    """A source called "other" used to end the training: two columns had its name."""
+    told = pl.DataFrame({"lead.source": ["other"] * 15 + ["fair"] * 15 + ["missing"] * 10})
+    encoder = AttributeEncoder.learn(told, list(range(40)))
+    assert encoder.columns == ("lead.source=fair", "lead.source=other", "lead.source=missing")
+    asked = pl.DataFrame({"lead.source": ["other", "missing", None, "fair"]})
+    cutoffs = pl.Series([datetime(2025, 1, 31, tzinfo=UTC)] * 4, dtype=INSTANT)
+    assert encoder.encode(asked, cutoffs).rows() == [(0, 1, 0), (0, 1, 0), (0, 0, 1), (1, 0, 0)]
