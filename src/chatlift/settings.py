@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -16,6 +17,46 @@ from chatlift.errors import InvalidInput
 from chatlift.vocabulary import DEFAULT_ACCOUNT
 
 SECRET_BYTES = 32
+SECONDS_OF_A_DAY = 86_400
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobSettings:
+    """How workers carry out what is queued."""
+
+    broker_url: str | None = field(default=None, repr=False)
+    """`CHATLIFT_BROKER_URL`: Redis or RabbitMQ, which wakes workers on other machines through
+    Celery; without one, workers look into the database every second. Holds a password, perhaps."""
+    slots: int = 1
+    """`CHATLIFT_SLOTS`: trainings that one worker has under way at the same time."""
+    lease_seconds: int = 30
+    """`CHATLIFT_LEASE_SECONDS`: how long a worker may be silent before its run is given to
+    another."""
+    step_limit_seconds: int = 900
+    """`CHATLIFT_STEP_LIMIT_SECONDS`: how long a training may go without a step before it counts as
+    stuck and is ended."""
+
+    @property
+    def lease(self) -> timedelta:
+        """The lease as a span."""
+        return timedelta(seconds=self.lease_seconds)
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> JobSettings:
+        """Read the variables; what is unset takes its default. Raises as `Settings` does."""
+        return cls(
+            broker_url=environ.get("CHATLIFT_BROKER_URL") or None,
+            slots=_whole(environ, "CHATLIFT_SLOTS", cls.slots, highest=64),
+            lease_seconds=_whole(
+                environ, "CHATLIFT_LEASE_SECONDS", cls.lease_seconds, highest=SECONDS_OF_A_DAY
+            ),
+            step_limit_seconds=_whole(
+                environ,
+                "CHATLIFT_STEP_LIMIT_SECONDS",
+                cls.step_limit_seconds,
+                highest=SECONDS_OF_A_DAY,
+            ),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +78,8 @@ class Settings:
     secret_key: str | None = field(default=None, repr=False)
     """`CHATLIFT_SECRET_KEY`: keys under which the secrets of webhooks are encrypted, the newest
     first, separated by commas; without one, webhooks cannot be made or called."""
+    jobs: JobSettings = field(default_factory=JobSettings)
+    """How workers carry out what is queued."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], *, default_home: Path) -> Settings:
@@ -56,8 +99,9 @@ class Settings:
             or f"sqlite:///{(home / 'chatlift.db').as_posix()}",
             account=environ.get("CHATLIFT_ACCOUNT") or DEFAULT_ACCOUNT,
             time_zone=_time_zone(environ.get("CHATLIFT_TIME_ZONE") or "UTC"),
-            threads=_threads(environ.get("CHATLIFT_THREADS") or "2"),
             secret_key=environ.get("CHATLIFT_SECRET_KEY") or None,
+            threads=_whole(environ, "CHATLIFT_THREADS", cls.threads, highest=256),
+            jobs=JobSettings.from_environment(environ),
         )
 
 
@@ -70,12 +114,6 @@ def _time_zone(name: str) -> str:
             "Use a name such as Europe/Madrid or UTC."
         ) from error
     return name
-
-
-def _threads(text: str) -> int:
-    if text.isdecimal() and 1 <= int(text) <= 256:
-        return int(text)
-    raise InvalidInput(f"CHATLIFT_THREADS is {text!r}. Use a whole number from 1 to 256.")
 
 
 def default_home(environ: Mapping[str, str], system: str) -> Path:
@@ -91,6 +129,13 @@ def default_home(environ: Mapping[str, str], system: str) -> Path:
     if environ.get("XDG_DATA_HOME"):
         return Path(environ["XDG_DATA_HOME"]) / "chatlift"
     return Path.home() / ".chatlift"
+
+
+def _whole(environ: Mapping[str, str], name: str, default: int, *, highest: int) -> int:
+    text = environ.get(name) or str(default)
+    if text.isdecimal() and 1 <= int(text) <= highest:
+        return int(text)
+    raise InvalidInput(f"{name} is {text!r}. Use a whole number from 1 to {highest}.")
 
 
 def secret_of(home: Path) -> bytes:

@@ -183,11 +183,7 @@ def end(
     if status not in FINAL_STATUSES:
         raise ValueError(f"A run cannot end as {status}.")
     percent = 100.0 if status is RunStatus.COMPLETED else run.progress_percent
-    values = _let_go(message) | {
-        "completed_at": now,
-        "progress_percent": percent,
-        "error": run.error if error is None else error,
-    }
+    values = _let_go(message) | {"completed_at": now, "progress_percent": percent, "error": error}
     connection.execute(delete(LOCKS).where(LOCKS.c.run_id == run.run_id))
     data = {"status": status, "message": message}
     return _move(connection, run, status, RunEventKind.ENDED, data, now, values)
@@ -208,8 +204,9 @@ def lose(
     if run.cancel_requested_at is not None:
         return end(connection, run, RunStatus.CANCELLED, message=message, now=now)
     if run.attempt < run.attempts_allowed:
-        return requeue(connection, run, message=message, now=now)
-    return end(connection, run, RunStatus.INTERRUPTED, message=message, now=now, error=error)
+        return requeue(connection, run, message=message, now=now, error=error)
+    broke = run.error if error is None else error
+    return end(connection, run, RunStatus.INTERRUPTED, message=message, now=now, error=broke)
 
 
 def expire_leases(database: Database, *, account_id: int | None = None) -> tuple[Run, ...]:

@@ -142,7 +142,7 @@ class RunQueue:
         Parameters
         ----------
         error
-            As `failure_of` builds it; kept where the run ends.
+            As `failure_of` builds it; the row keeps it until another attempt ends the run.
 
         Raises
         ------

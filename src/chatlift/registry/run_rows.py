@@ -115,6 +115,12 @@ class Run:
         """Whether the run has ended."""
         return self.status in FINAL_STATUSES
 
+    @property
+    def published(self) -> tuple[str, ...]:
+        """The versions that came of it so far, such as `churn v3`."""
+        told = {model: verdict["version_number"] for model, verdict in self.verdicts.items()}
+        return tuple(f"{model} v{number}" for model, number in told.items() if number is not None)
+
     def eta_seconds(self, now: datetime) -> float | None:
         """Return how long the rest will take at the pace so far; None where nobody can tell."""
         is_early = self.progress_percent < LEAST_PERCENT
@@ -122,6 +128,22 @@ class Run:
             return None
         elapsed = max((now - self.started_at).total_seconds(), 0.0)
         return elapsed * (100 - self.progress_percent) / self.progress_percent
+
+
+def cancelled_message(published: Sequence[str]) -> str:
+    """Return what a cancelled run leaves behind, as a sentence.
+
+    Examples
+    --------
+    >>> cancelled_message([])
+    'Training was cancelled. Nothing was published; the champion is untouched.'
+    """
+    if not published:
+        return "Training was cancelled. Nothing was published; the champion is untouched."
+    return (
+        f"Training was cancelled. Finished before and kept: {', '.join(published)}. "
+        "Nothing else was published."
+    )
 
 
 def run_of(row: Row[Any]) -> Run:

@@ -61,7 +61,7 @@ def workspace_in(database: Database, settings: Settings, account: Account) -> Wo
             account.account_id,
             tombstone_key=tombstone_key(secret_of(settings.home), account.name),
         ),
-        runs=Runs(database, account.account_id),
+        runs=Runs(database, account.account_id, lease=settings.jobs.lease),
         versions=Versions(database, account.account_id, settings.artifacts),
         predictions=Predictions(database, account.account_id),
         text_key=_text_key(settings, account),

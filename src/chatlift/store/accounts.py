@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Column, Connection, Row, select, update
 
 from chatlift.errors import NotFound
 from chatlift.store.bulk import insert_new, table_of
@@ -52,14 +52,19 @@ def account_numbered(database: Database, account_id: int) -> Account:
     NotFound
         If there is none.
     """
-    columns = table_of(AccountRow).c
-    shown = [columns[field] for field in Account.__dataclass_fields__]
     with database.read() as connection:
-        wanted = select(*shown).where(AccountRow.account_id == account_id)
+        wanted = select(*_shown()).where(AccountRow.account_id == account_id)
         row: Row[Any] | None = connection.execute(wanted).one_or_none()
     if row is None:
         raise NotFound(f"No account has the number {account_id}.")
     return Account(**row._mapping)
+
+
+def all_accounts(database: Database) -> tuple[Account, ...]:
+    """Return every account, by name."""
+    with database.read() as connection:
+        found = connection.execute(select(*_shown()).order_by(AccountRow.name))
+        return tuple(Account(**row._mapping) for row in found)
 
 
 def save_settings(database: Database, account_id: int, settings: Mapping[str, Any]) -> None:
@@ -94,8 +99,11 @@ def _update(database: Database, account_id: int, **values: Any) -> None:
 
 
 def _find(connection: Connection, name: str) -> Account | None:
-    columns = table_of(AccountRow).c
-    shown = [columns[field] for field in Account.__dataclass_fields__]
-    statement = select(*shown).where(AccountRow.name == name)
+    statement = select(*_shown()).where(AccountRow.name == name)
     row: Row[Any] | None = connection.execute(statement).one_or_none()
     return None if row is None else Account(**row._mapping)
+
+
+def _shown() -> list[Column[Any]]:
+    columns = table_of(AccountRow).c
+    return [columns[field] for field in Account.__dataclass_fields__]

@@ -42,7 +42,7 @@ from chatlift.learn.suite import Finding
 from chatlift.learn.training import Task, Trained, mature_entities, train_model, trained_on
 from chatlift.registry.artifacts import DamagedArtifact
 from chatlift.registry.failures import failure_of
-from chatlift.registry.run_rows import Run, RunLost
+from chatlift.registry.run_rows import Run, RunLost, cancelled_message
 from chatlift.registry.serving import history_of, spans_of
 from chatlift.registry.versions import NoChampion, Version
 from chatlift.registry.workspace import Workspace
@@ -356,12 +356,7 @@ class _Running:
 
     def cancelled(self) -> str:
         """Say what a cancelled run leaves behind."""
-        if not self.published:
-            return "Training was cancelled. Nothing was published; the champion is untouched."
-        return (
-            f"Training was cancelled. Finished before and kept: {', '.join(self.published)}. "
-            "Nothing else was published."
-        )
+        return cancelled_message(self.published)
 
     @contextmanager
     def kept_alive(self) -> Iterator[None]:

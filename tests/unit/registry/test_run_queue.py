@@ -133,12 +133,12 @@ def test_a_lost_run_that_was_asked_to_stop_is_not_tried_again(shop: Shop) -> Non
     assert expired.status is RunStatus.CANCELLED
 
 
-def test_a_broken_attempt_is_tried_again_at_once_and_its_error_kept_when_it_was_the_last(
+def test_a_broken_attempt_is_tried_again_at_once_and_its_error_kept(
     shop: Shop,
 ) -> None:
     shop.enqueue(LEADS)
     first = shop.queue.give_up(shop.claimed(), message="It broke.", error=BROKEN)
-    assert (first.status, first.message, first.error) == (RunStatus.QUEUED, "It broke.", None)
+    assert (first.status, first.message, first.error) == (RunStatus.QUEUED, "It broke.", BROKEN)
     assert (first.started_at, first.progress_percent) == (None, 0.0)
     second = shop.queue.give_up(shop.claimed(), message="It broke again.", error=BROKEN)
     assert (second.status, second.error) == (RunStatus.INTERRUPTED, BROKEN)

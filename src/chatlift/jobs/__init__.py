@@ -1,0 +1,1 @@
+"""When and where workflows run: the queue, its workers, schedules."""

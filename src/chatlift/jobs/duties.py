@@ -1,0 +1,47 @@
+"""What workers and servers see to beside their trainings, each in a thread of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from chatlift.jobs.reconcile import (
+    delete_old_progress,
+    expire_leases,
+    sweep_orphans,
+)
+from chatlift.settings import Settings
+from chatlift.store.database import Database
+
+
+@dataclass(frozen=True, kw_only=True)
+class Duty:
+    """Something to be done again and again; several processes may do it at the same time."""
+
+    name: str
+    run: Callable[[datetime], object]
+    """Takes the present instant of the database's clock. An error is logged and it is tried again
+    the next time."""
+    every: timedelta
+
+
+def duties_of(settings: Settings, database: Database) -> tuple[Duty, ...]:
+    """Return all duties of an installation."""
+    return (
+        Duty(
+            name="expire_leases",
+            run=lambda _now: expire_leases(database),
+            every=timedelta(seconds=5),
+        ),
+        Duty(
+            name="sweep_orphans",
+            run=lambda _now: sweep_orphans(database, settings.artifacts),
+            every=timedelta(minutes=10),
+        ),
+        Duty(
+            name="delete_old_progress",
+            run=lambda now: delete_old_progress(database, now),
+            every=timedelta(hours=6),
+        ),
+    )
