@@ -7,24 +7,24 @@ from contextlib import contextmanager
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated
 
 import typer
 
 from chatlift.cli import options
 from chatlift.cli.feed_report import feed_lines
 from chatlift.cli.lazy import new_app
+from chatlift.cli.reading import as_usage
 from chatlift.cli.stopping import is_asked_to_stop
 from chatlift.cli.surroundings import clock, desk, workspace
 from chatlift.errors import InvalidInput
 from chatlift.sources.chatwoot import read_chatwoot_webhooks
-from chatlift.sources.feeds import ParsedFeed, refused_feed, with_phone
+from chatlift.sources.feeds import ParsedFeed
 from chatlift.sources.whatsapp_cloud import read_cloud_webhooks
 from chatlift.sources.whatsapp_export.alignment import aligned
+from chatlift.sources.whatsapp_export.chats import ChatChoices, chat_reader, read_chats
 from chatlift.sources.whatsapp_export.day_order import DayOrder
-from chatlift.sources.whatsapp_export.export import read_export
 from chatlift.sources.whatsapp_export.export_text import exports_in, left_out_of
-from chatlift.sources.whatsapp_export.local_time import instant_of, zone_named
 from chatlift.sources.whatsapp_export.people import SenderNotFound
 from chatlift.vocabulary import Progress, ReportProgress
 from chatlift.workflows.ingest_feeds import Align, FeedReport, ingest_feeds
@@ -48,11 +48,8 @@ Exports = Annotated[
 SourceName = Annotated[str, typer.Option("--source", help="Names where the feeds come from.")]
 
 
-class ReadFeeds(Protocol):
-    """Reads the feeds of one file or folder."""
-
-    def __call__(self, path: Path, *, received_at: datetime) -> Iterable[ParsedFeed]:
-        """Yield the feeds; what they tell without a date is known since `received_at`."""
+ReadFeeds = Callable[[datetime], Iterable[ParsedFeed]]
+"""Yields all feeds; what they tell without a date is known since the instant given."""
 
 
 @app.command("cloud-webhooks")
@@ -66,7 +63,7 @@ def cloud_webhooks(
 
     Example: chatlift import cloud-webhooks webhooks.jsonl
     """
-    _import(files, read_cloud_webhooks, source=source, quiet=quiet, log_file=log_file)
+    _import(_each(files, read_cloud_webhooks), source=source, quiet=quiet, log_file=log_file)
 
 
 @app.command()
@@ -80,7 +77,7 @@ def chatwoot(
 
     Example: chatlift import chatwoot events.jsonl
     """
-    _import(files, read_chatwoot_webhooks, source=source, quiet=quiet, log_file=log_file)
+    _import(_each(files, read_chatwoot_webhooks), source=source, quiet=quiet, log_file=log_file)
 
 
 # Long because every option is declared here, with its help; the body is short.
@@ -120,13 +117,17 @@ def whatsapp_export(
 
     Example: chatlift import whatsapp-export chat.zip --me "Our Shop" --time-zone Europe/Berlin
     """
-    order = _day_order(day_first=day_first, month_first=month_first)
-    zone_named(time_zone)
-    through = None if exported_at is None else _past(instant_of(exported_at, time_zone))
     chats = [chat for path in files for chat in exports_in(path) or (path,)]
-    if phone is not None and len(chats) > 1:
-        raise typer.BadParameter("--phone was given with several files. Import that chat alone.")
-
+    choices = ChatChoices(
+        me=me,
+        time_zone=time_zone,
+        is_group_welcome=group,
+        day_order=_day_order(day_first=day_first, month_first=month_first),
+        exported_at=exported_at,
+        phone=phone,
+    )
+    with as_usage():
+        read_chat = chat_reader(choices, chat_count=len(chats), now=clock())
     left_out = sum(len(left_out_of(path)) for path in files)
     if left_out:
         typer.echo(
@@ -137,36 +138,14 @@ def whatsapp_export(
 
     def chat_in(path: Path) -> ParsedFeed:
         with _senders_shown():
-            feed = read_export(
-                path,
-                me=me,
-                time_zone=time_zone,
-                is_group_welcome=group,
-                day_order=order,
-                exported_at=through,
-            )
-        return feed if phone is None else with_phone(feed, phone)
+            return read_chat(path)
 
-    def read(path: Path, *, received_at: datetime) -> Iterable[ParsedFeed]:
-        del received_at
-        yield chat_in(path) if len(chats) == 1 else _chat_or_refusal(path, chat_in)
-
-    _import(chats, read, source=source, align=aligned, quiet=quiet, log_file=log_file)
+    feeds = read_chats(chats, chat_in, tell_refused=_tell_left_out)
+    _import(lambda _now: feeds, source=source, align=aligned, quiet=quiet, log_file=log_file)
 
 
-def _chat_or_refusal(path: Path, chat_in: Callable[[Path], ParsedFeed]) -> ParsedFeed:
-    """Return one chat of many; one that cannot be read is told of and leaves the others."""
-    try:
-        return chat_in(path)
-    except InvalidInput as error:
-        typer.echo(f"Left out: {error}", err=True)
-        return refused_feed(path.name, str(error))
-
-
-def _past(exported_at: datetime) -> datetime:
-    if exported_at > clock():
-        raise typer.BadParameter("--exported-at lies in the future. Say when it was exported.")
-    return exported_at
+def _tell_left_out(error: InvalidInput) -> None:
+    typer.echo(f"Left out: {error}", err=True)
 
 
 @contextmanager
@@ -188,8 +167,12 @@ def _day_order(*, day_first: bool, month_first: bool) -> DayOrder | None:
     return DayOrder.MONTH_FIRST if month_first else None
 
 
+def _each(files: list[Path], read: Callable[..., Iterable[ParsedFeed]]) -> ReadFeeds:
+    """Return what reads the feeds of all these files and folders."""
+    return lambda now: chain.from_iterable(read(path, received_at=now) for path in files)
+
+
 def _import(
-    files: list[Path],
     read: ReadFeeds,
     *,
     source: str,
@@ -200,7 +183,7 @@ def _import(
     with desk(quiet=quiet, log_file=log_file) as at, workspace() as opened:
         now = at.clock()
         report = ingest_feeds(
-            chain.from_iterable(read(path, received_at=now) for path in files),
+            read(now),
             crm=opened.crm,
             imported_at=now,
             source=source,
