@@ -18,7 +18,8 @@ from chatlift.sources.tables import TableFiles
 from chatlift.store.accounts import ensure_account
 from chatlift.store.crm import Crm
 from chatlift.store.database import Database
-from chatlift.store.imports import batches, mark_progress, open_batch, rejected_rows
+from chatlift.store.imports import mark_progress, open_batch
+from chatlift.store.past_imports import batches, rejected_rows
 from chatlift.workflows.ingest import ingest
 
 pytestmark = pytest.mark.slow

@@ -22,7 +22,7 @@ from chatlift.store.accounts import ensure_account
 from chatlift.store.bulk import table_of
 from chatlift.store.crm import Crm
 from chatlift.store.database import Database
-from chatlift.store.imports import rejected_rows
+from chatlift.store.past_imports import rejected_rows
 from chatlift.store.tables import ContactRow, LeadRow
 from chatlift.workflows.ingest import IngestReport, ingest
 from chatlift.workflows.rejected import export_rejected, mended_files

@@ -14,7 +14,7 @@ from chatlift.cli.import_report import import_lines, rejection_lines
 from chatlift.cli.lazy import new_app
 from chatlift.cli.surroundings import desk, workspace
 from chatlift.errors import InvalidInput
-from chatlift.store.imports import batch_of, batches, rejected_rows
+from chatlift.store.past_imports import batch_of, batches, rejected_rows
 from chatlift.workflows.ingest import ingest
 from chatlift.workflows.rejected import export_rejected, mended_files
 

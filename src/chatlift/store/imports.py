@@ -13,11 +13,11 @@ from datetime import datetime
 from typing import Any
 
 import polars as pl
-from sqlalchemy import JSON, Column, ColumnElement, Connection, Text, cast, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
-from chatlift.errors import Conflict, NotFound
+from chatlift.errors import Conflict
 from chatlift.records import Records
-from chatlift.store.bulk import insert_new, read_columns, table_of
+from chatlift.store.bulk import insert_new, table_of
 from chatlift.store.crm import WRITERS, Crm
 from chatlift.store.database import Database
 from chatlift.store.outcomes import REJECTIONS, ROW_NUMBER, TableCounts, WriteCounts
@@ -42,7 +42,7 @@ REJECTED = pl.Schema(
 row as they stood in the file, or the one body of a webhook's delivery, a JSON list; null: they were
 not kept."""
 
-BATCHES = table_of(ImportBatchRow)
+BATCHES, REJECTIONS_KEPT = table_of(ImportBatchRow), table_of(RejectionRow)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +155,7 @@ def open_batch(
             select(BATCHES).where(unfinished).order_by(BATCHES.c.batch_id)
         ).first()
         if found is not None:
-            return _batch(found._mapping)
+            return batch_from(found._mapping)
         values = {
             "account_id": account_id,
             "source": source,
@@ -166,7 +166,7 @@ def open_batch(
             "progress": {"step": 0},
         }
         begun = connection.execute(insert(BATCHES).values(values).returning(*BATCHES.c)).one()
-        return _batch(begun._mapping)
+        return batch_from(begun._mapping)
 
 
 def mark_progress(
@@ -198,43 +198,6 @@ def finish_batch(
     done = {"summary": dict(summary), "finished_at": finished_at, "progress": None}
     with database.write() as connection:
         connection.execute(update(BATCHES).where(BATCHES.c.batch_id == batch_id).values(done))
-
-
-def batches(database: Database, account_id: int) -> list[Batch]:
-    """Return the account's imports, the newest first."""
-    mine = select(BATCHES).where(BATCHES.c.account_id == account_id)
-    with database.read() as connection:
-        rows = connection.execute(mine.order_by(BATCHES.c.batch_id.desc()))
-        return [_batch(row._mapping) for row in rows]
-
-
-def batch_of(database: Database, account_id: int, batch_id: int) -> Batch:
-    """Return one import of the account.
-
-    Raises
-    ------
-    NotFound
-        If the account has none of this number.
-    """
-    for batch in batches(database, account_id):
-        if batch.batch_id == batch_id:
-            return batch
-    raise NotFound(
-        f"There is no import batch {batch_id}. List them with: chatlift import rejected list"
-    )
-
-
-def rejected_rows(database: Database, account_id: int, batch_id: int) -> pl.DataFrame:
-    """Return the refused rows of one import of the account as `REJECTED`, in file order."""
-    row, batch = table_of(RejectionRow), BATCHES
-    statement = (
-        select(*(_as_text(row.c[name]) for name in REJECTED))
-        .join(batch, batch.c.batch_id == row.c.batch_id)
-        .where(batch.c.account_id == account_id, row.c.batch_id == batch_id)
-        .order_by(row.c.rejected_row_id)
-    )
-    with database.read() as connection:
-        return read_columns(connection, statement, REJECTED)
 
 
 def write_piece(
@@ -286,14 +249,11 @@ def _keep_rejected(connection: Connection, batch_id: int, rejected: pl.DataFrame
     if "cells" not in rejected.columns:
         rejected = rejected.with_columns(pl.lit(None, pl.String).alias("cells"))
     owned = rejected.select(list(REJECTED)).with_columns(pl.lit(batch_id).alias("batch_id"))
-    insert_new(connection, table_of(RejectionRow), owned)
+    insert_new(connection, REJECTIONS_KEPT, owned)
 
 
-def _as_text(column: Column[Any]) -> ColumnElement[Any]:
-    return cast(column, Text) if isinstance(column.type, JSON) else column
-
-
-def _batch(row: Mapping[Any, Any]) -> Batch:
+def batch_from(row: Mapping[Any, Any]) -> Batch:
+    """Return the import that a row of the table tells."""
     return Batch(
         batch_id=row["batch_id"],
         source=row["source"],

@@ -17,7 +17,8 @@ from chatlift.sources.mapping import SourceMapping, mapping_again, parse_mapping
 from chatlift.sources.spreadsheet_text import escaped, unescaped
 from chatlift.sources.tables import SCHEMAS, TableFiles
 from chatlift.store.database import Database
-from chatlift.store.imports import Batch, batch_of, rejected_rows
+from chatlift.store.imports import Batch
+from chatlift.store.past_imports import batch_of, rejected_rows
 
 PLACE = ("rejected in file", "rejected line", "rejected column", "rejected value", "reason")
 """Columns in front of the row's own; they tell what to mend and are not read back."""

@@ -9,7 +9,7 @@ from chatlift.errors import Conflict, InvalidInput
 from chatlift.sources.mapping import SourceMapping, parse_mapping
 from chatlift.sources.tables import TableFiles
 from chatlift.store.crm import Crm
-from chatlift.store.imports import rejected_rows
+from chatlift.store.past_imports import rejected_rows
 from chatlift.workflows.ingest import ingest
 
 NOW = datetime(2025, 6, 1, tzinfo=UTC)

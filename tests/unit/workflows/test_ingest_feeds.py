@@ -42,8 +42,8 @@ from chatlift.sources.whatsapp_export.export import read_export
 from chatlift.store.accounts import ensure_account
 from chatlift.store.crm import Crm
 from chatlift.store.database import Database
-from chatlift.store.imports import rejected_rows
 from chatlift.store.outcomes import TableCounts
+from chatlift.store.past_imports import rejected_rows
 from chatlift.vocabulary import SIMULATED
 from chatlift.workflows import ingest_feeds as ingest_feeds_module
 from chatlift.workflows.forget import contacts_to_forget, forget

@@ -42,8 +42,8 @@ from chatlift.store.base import Base
 from chatlift.store.crm import Crm
 from chatlift.store.database import Database
 from chatlift.store.forgetting import Forgetting
-from chatlift.store.imports import batches, rejected_rows
 from chatlift.store.known_contacts import find_contacts
+from chatlift.store.past_imports import batches, rejected_rows
 from chatlift.store.tombstones import tombstone_key
 from chatlift.vocabulary import SIMULATED, WebhookKind
 from chatlift.workflows import receive

@@ -11,7 +11,8 @@ from chatlift.errors import Conflict, InvalidInput, NotFound
 from chatlift.sources.mapping import SourceMapping, parse_mapping
 from chatlift.sources.tables import TableFiles
 from chatlift.store.crm import Crm
-from chatlift.store.imports import REJECTED, Batch, batches, record_batch, rejected_rows
+from chatlift.store.imports import REJECTED, Batch, record_batch
+from chatlift.store.past_imports import batches, rejected_rows
 from chatlift.workflows.ingest import ingest
 from chatlift.workflows.rejected import PLACE, export_rejected, mended_files
 
