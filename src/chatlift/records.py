@@ -95,3 +95,17 @@ class Records:
     messages: pl.DataFrame = field(default_factory=MESSAGES.to_frame)
     leads: pl.DataFrame = field(default_factory=LEADS.to_frame)
     facts: pl.DataFrame = field(default_factory=FACTS.to_frame)
+
+
+def conversations_named_in(messages: pl.DataFrame) -> pl.DataFrame:
+    """Return the conversations that messages name, as `CONVERSATIONS`.
+
+    Each begins with its first message, and is with the contact of the first that names it.
+    """
+    return (
+        messages.filter(pl.col("conversation_external_id").is_not_null())
+        .group_by("conversation_external_id", maintain_order=True)
+        .agg(pl.col("contact_external_id").first(), started_at=pl.col("sent_at").min())
+        .rename({"conversation_external_id": "external_id"})
+        .select(list(CONVERSATIONS))
+    )

@@ -23,8 +23,9 @@ from chatlift.registry.secret_box import SecretBox
 from chatlift.store.bulk import table_of
 from chatlift.store.crm import Crm
 from chatlift.store.database import Database
+from chatlift.store.mixing import refuse_mixing
 from chatlift.store.service_tables import WebhookRow
-from chatlift.vocabulary import SIMULATED, WebhookKind, parse_source
+from chatlift.vocabulary import WebhookKind, parse_source
 
 ADDRESS = "/api/v1/ingest/webhooks"
 PLACES: Mapping[WebhookKind, str] = {
@@ -143,7 +144,8 @@ class Webhooks:
         Conflict
             If the account holds generated records.
         """
-        self._refuse_mixing()
+        name = parse_source(source or kind)
+        refuse_mixing(Crm(self._database, self._account_id), name)
         if secret is None and kind is WebhookKind.WHATSAPP_CLOUD:
             raise InvalidInput(
                 "A webhook of the WhatsApp Cloud API was asked for without a secret. Give the app "
@@ -155,7 +157,7 @@ class Webhooks:
             "hook_id": hook_id,
             "account_id": self._account_id,
             "kind": kind,
-            "source": parse_source(source or kind),
+            "source": name,
             "secrets": _sealed([_usable(secret)] if secret is not None else [], hook_id, box),
             "verify_token_sha256": None if token is None else _sha256(token),
             "created_at": now,
@@ -233,13 +235,6 @@ class Webhooks:
         with self._database.write() as connection:
             changed = connection.execute(chosen.values(values).returning(*HOOKS.c)).one()
         return _webhook(changed._mapping)
-
-    def _refuse_mixing(self) -> None:
-        if SIMULATED in Crm(self._database, self._account_id).sources():
-            raise Conflict(
-                "This account holds generated records, and real ones must not be mixed with them. "
-                "Make the webhook in another CHATLIFT_HOME or account."
-            )
 
 
 def called(database: Database, hook_id: str) -> Webhook | None:

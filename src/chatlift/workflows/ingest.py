@@ -12,8 +12,8 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Connection
 
-from chatlift.errors import Conflict, InvalidInput
-from chatlift.records import CONVERSATIONS, INSTANT, Records
+from chatlift.errors import InvalidInput
+from chatlift.records import INSTANT, Records, conversations_named_in
 from chatlift.sources.mapping import SourceMapping
 from chatlift.sources.plans import TablePlan, make_plan
 from chatlift.sources.tables import ParsedTable, TableFiles, parse_planned, whole_rows
@@ -27,9 +27,10 @@ from chatlift.store.imports import (
     write_piece,
 )
 from chatlift.store.linking import link
+from chatlift.store.mixing import refuse_mixing
 from chatlift.store.outcomes import ROW_NUMBER, TableCounts, WriteCounts
 from chatlift.store.tombstones import FORGOTTEN, NAMED_BY, OWN_ID
-from chatlift.vocabulary import SIMULATED, Progress, ReportProgress, no_progress
+from chatlift.vocabulary import Progress, ReportProgress, no_progress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +130,7 @@ def ingest(
     Conflict
         If the account holds generated records, or another process imports the same files.
     """
-    _refuse_mixing(crm, source)
+    refuse_mixing(crm, source)
     if not files.present():
         raise InvalidInput("No file was named. Name at least one, such as --contacts FILE.")
     plans = {}
@@ -245,7 +246,7 @@ class _Import:
             return Records(facts=part.rows)
         frames = {part.table: part.rows, "facts": part.facts}
         if part.table == "messages" and "conversations" not in self.plans:
-            frames["conversations"] = _conversations_of(part.rows)
+            frames["conversations"] = conversations_named_in(part.rows)
         return Records(**frames)
 
     def _progress(self) -> dict[str, Any]:
@@ -333,25 +334,6 @@ def _fingerprint(files: TableFiles, mapping: SourceMapping) -> str:
         with path.open("rb") as file:
             told.update(f"{table}:{hashlib.file_digest(file, 'sha256').hexdigest()}".encode())
     return told.hexdigest()
-
-
-def _refuse_mixing(crm: Crm, source: str) -> None:
-    if source != SIMULATED and SIMULATED in crm.sources():
-        raise Conflict(
-            "This account holds generated records, and real ones must not be mixed with them. "
-            "Import into another CHATLIFT_HOME or account."
-        )
-
-
-def _conversations_of(messages: pl.DataFrame) -> pl.DataFrame:
-    """Return the conversations that messages name: each begins with its first message."""
-    return (
-        messages.filter(pl.col("conversation_external_id").is_not_null())
-        .group_by("conversation_external_id", maintain_order=True)
-        .agg(pl.col("contact_external_id").first(), started_at=pl.col("sent_at").min())
-        .rename({"conversation_external_id": "external_id"})
-        .select(list(CONVERSATIONS))
-    )
 
 
 def _refused_by_store(part: ParsedTable, by_store: pl.DataFrame) -> pl.DataFrame:

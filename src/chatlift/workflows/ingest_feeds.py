@@ -10,14 +10,14 @@ from typing import Any, Protocol
 
 import polars as pl
 
-from chatlift.errors import Conflict
 from chatlift.records import Records
 from chatlift.sources.feeds import ParsedFeed
 from chatlift.store.crm import Crm
 from chatlift.store.database import Database
 from chatlift.store.imports import REJECTED, record_batch
+from chatlift.store.mixing import refuse_mixing
 from chatlift.store.outcomes import TableCounts, WriteCounts
-from chatlift.vocabulary import SIMULATED, Progress, ReportProgress, no_progress
+from chatlift.vocabulary import Progress, ReportProgress, no_progress
 
 TABLES = ("contacts", "conversations", "messages", "facts")
 """What feeds tell; leads are derived from it."""
@@ -110,7 +110,7 @@ def ingest_feeds(
     Conflict
         If the account holds generated records.
     """
-    _refuse_mixing(crm, source)
+    refuse_mixing(crm, source)
     intake = _Intake(crm, source, imported_at)
     for some in _gathered(feeds) if align is None else ([feed] for feed in feeds):
         intake.take(
@@ -119,14 +119,6 @@ def ingest_feeds(
         told = f"{intake.feed_count:,} feeds, {intake.message_count:,} messages"
         report(Progress(phase="feeds", fraction=0.0, message=told))
     return intake.close(keep_batch)
-
-
-def _refuse_mixing(crm: Crm, source: str) -> None:
-    if source != SIMULATED and SIMULATED in crm.sources():
-        raise Conflict(
-            "This account holds generated records, and real ones must not be mixed with them. "
-            "Import into another CHATLIFT_HOME or account."
-        )
 
 
 def _gathered(feeds: Iterable[ParsedFeed]) -> Iterator[list[ParsedFeed]]:
