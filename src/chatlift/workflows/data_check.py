@@ -95,6 +95,13 @@ def check_data(workspace: Workspace, *, now: datetime) -> DataReport:
     )
 
 
+def check_readiness(workspace: Workspace) -> tuple[ModelReadiness, ...]:
+    """Tell for each model whether there is enough to learn from; of no records: there is not."""
+    history = history_of(workspace)
+    conversations = workspace.crm.counts().conversations
+    return tuple(_readiness(workspace, history, spec, conversations) for spec in SPECS.values())
+
+
 def _ended_earlier(history: History) -> int:
     sources = history.contacts.join(history.observations, on="source")
     own = history.contact_observations.rename({"observed_through": "own"})

@@ -1,0 +1,187 @@
+"""What the training API tells of models and their versions, each body with an example."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from chatlift.registry.artifacts import MAIN_FILES
+from chatlift.registry.champions import LedgerEntry
+from chatlift.registry.versions import Version
+from chatlift.service.training_bodies import METRICS, NOON, RUN_ID, shown
+
+MEGABYTE = 1_000_000
+MODEL_ROW = {
+    "name": "churn",
+    "filename": "churn_model.ubj",
+    "size_mb": 0.41,
+    "created_at": NOON,
+    "modified_at": NOON,
+    "version": 3,
+    "metrics": METRICS["churn"],
+    "role": "champion",
+}
+
+
+class ModelRow(BaseModel):
+    """One model: its champion, or the newest version where none serves."""
+
+    name: str
+    filename: str = Field(description="Its main file.")
+    size_mb: float = Field(description="All its files, in millions of bytes.")
+    created_at: datetime
+    modified_at: datetime = Field(description="Versions never change: when it was written.")
+    version: int
+    metrics: Mapping[str, float | None]
+    role: str = Field(description="champion, or candidate where it does not serve.")
+
+    @classmethod
+    def of(cls, version: Version) -> ModelRow:
+        """Return a version as the list of models shows it."""
+        created_at = version.created_at.astimezone(UTC)
+        return cls(
+            name=version.model,
+            filename=MAIN_FILES[version.model],
+            size_mb=round(version.size_bytes / MEGABYTE, 3),
+            created_at=created_at,
+            modified_at=created_at,
+            version=version.number,
+            metrics=version.metrics,
+            role="champion" if version.is_champion else "candidate",
+        )
+
+
+class ModelsBody(BaseModel):
+    """The models of which there is a version."""
+
+    model_config = shown({"total": 1, "models": [MODEL_ROW]})
+
+    total: int
+    models: list[ModelRow]
+
+
+class VersionRow(BaseModel):
+    """One version, in short."""
+
+    version: int
+    created_at: datetime
+    role: str
+    verdict: str
+    metrics: Mapping[str, float | None]
+    run_id: str
+    size_mb: float
+    forgotten_count: int = Field(
+        description="Contacts it was trained on that were forgotten since."
+    )
+
+
+VERSION_ROW = {
+    "version": 3,
+    "created_at": NOON,
+    "role": "champion",
+    "verdict": "promote",
+    "metrics": METRICS["churn"],
+    "run_id": RUN_ID,
+    "size_mb": 0.41,
+    "forgotten_count": 0,
+}
+
+
+class LedgerRow(BaseModel):
+    """One change of the champion."""
+
+    changed_at: datetime
+    from_version: int | None
+    to_version: int | None
+    kind: str
+    decided_by: str
+    reason: str
+
+    @classmethod
+    def of(cls, entry: LedgerEntry) -> LedgerRow:
+        """Return an entry of the ledger."""
+        return cls(
+            changed_at=entry.changed_at,
+            from_version=entry.from_number,
+            to_version=entry.to_number,
+            kind=entry.kind,
+            decided_by=entry.decided_by,
+            reason=entry.reason,
+        )
+
+
+class VersionsBody(BaseModel):
+    """A model's versions, the newest first, and who served when."""
+
+    model_config = shown({"model": "churn", "versions": [VERSION_ROW], "ledger": []})
+
+    model: str
+    versions: list[VersionRow]
+    ledger: list[LedgerRow] = Field(description="Every change of the champion, oldest first.")
+
+
+class VersionBody(VersionRow):
+    """One version with all that was measured of it, and the gate's verdict."""
+
+    model_config = shown({**VERSION_ROW, "model": "churn", "evaluation": {}, "gate": {}})
+
+    model: str
+    evaluation: Mapping[str, Any]
+    gate: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, version: Version) -> VersionBody:
+        """Return a version with its evidence."""
+        return cls(
+            **version_row(version).model_dump(),
+            model=version.model,
+            evaluation=version.evaluation,
+            gate=version.gate,
+        )
+
+
+class ChangeBody(BaseModel):
+    """Why the champion shall change."""
+
+    model_config = shown({"reason": "checked by hand"})
+
+    reason: str = Field(
+        default="",
+        max_length=1_000,
+        description="The ledger keeps it. Needed to promote against the gate's verdict.",
+    )
+
+
+class DeletedBody(BaseModel):
+    """Versions are gone, rows and files; ledger and history stay."""
+
+    model_config = shown(
+        {
+            "success": True,
+            "message": "Deleted 2 versions of churn.",
+            "model": "churn",
+            "deleted_versions": [2, 1],
+        }
+    )
+
+    success: bool
+    message: str
+    model: str
+    deleted_versions: list[int]
+
+
+def version_row(version: Version) -> VersionRow:
+    """Return a version in short."""
+    return VersionRow(
+        version=version.number,
+        created_at=version.created_at,
+        role="champion" if version.is_champion else "candidate",
+        verdict=version.verdict,
+        metrics=version.metrics,
+        run_id=version.run_id,
+        size_mb=round(version.size_bytes / MEGABYTE, 3),
+        forgotten_count=version.forgotten_count,
+    )
