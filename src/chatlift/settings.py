@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from chatlift.errors import InvalidInput
@@ -18,6 +19,11 @@ from chatlift.vocabulary import DEFAULT_ACCOUNT
 
 SECRET_BYTES = 32
 SECONDS_OF_A_DAY = 86_400
+HIGHEST_COUNT = 1_000_000_000
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+"""Names by which a machine calls itself; nobody else can listen there."""
+JWT_ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"})
+"""Those with a public key; with a shared one, whoever checks a token could make one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +66,100 @@ class JobSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class JwtSettings:
+    """Whose JSON web tokens are believed, and what they must say."""
+
+    jwks_url: str
+    """`CHATLIFT_JWKS_URL`: where the platform tells its public keys."""
+    issuer: str
+    """`CHATLIFT_JWT_ISSUER`: the claim `iss` must be this."""
+    audience: str
+    """`CHATLIFT_JWT_AUDIENCE`: the claim `aud` must name this."""
+    algorithm: str = "RS256"
+    """`CHATLIFT_JWT_ALGORITHM`: the only one that is accepted, whatever a token says."""
+    account_claim: str = "chatlift_account"
+    """`CHATLIFT_JWT_ACCOUNT_CLAIM`: the claim that names the account."""
+    role_claim: str = "chatlift_role"
+    """`CHATLIFT_JWT_ROLE_CLAIM`: the claim that names the role."""
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> JwtSettings | None:
+        """Read the variables; None where `CHATLIFT_JWKS_URL` is unset: no such token is believed.
+
+        Raises
+        ------
+        InvalidInput
+            If the keys would come unprotected, or issuer or audience are not named.
+        """
+        url = environ.get("CHATLIFT_JWKS_URL")
+        if not url:
+            return None
+        algorithm = environ.get("CHATLIFT_JWT_ALGORITHM") or cls.algorithm
+        if algorithm not in JWT_ALGORITHMS:
+            raise InvalidInput(
+                f"CHATLIFT_JWT_ALGORITHM is {algorithm!r}. Use one of: "
+                f"{', '.join(sorted(JWT_ALGORITHMS))}."
+            )
+        return cls(
+            jwks_url=_protected(url),
+            issuer=_needed(environ, "CHATLIFT_JWT_ISSUER"),
+            audience=_needed(environ, "CHATLIFT_JWT_AUDIENCE"),
+            algorithm=algorithm,
+            account_claim=environ.get("CHATLIFT_JWT_ACCOUNT_CLAIM") or cls.account_claim,
+            role_claim=environ.get("CHATLIFT_JWT_ROLE_CLAIM") or cls.role_claim,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceSettings:
+    """What the web service allows; the limits hold per caller and process."""
+
+    allowed_hosts: tuple[str, ...] = ()
+    """`CHATLIFT_ALLOWED_HOSTS`: names by which it may be called, separated by commas, beside those
+    of the machine itself and the address it listens on."""
+    requests_per_minute: int = 6000
+    """`CHATLIFT_REQUESTS_PER_MINUTE`: requests of one token."""
+    concurrent_requests: int = 32
+    """`CHATLIFT_CONCURRENT_REQUESTS`: requests of one token that are answered at the same time."""
+    body_bytes: int = 1_000_000
+    """`CHATLIFT_BODY_BYTES`: size of a request, where it is no file."""
+    failed_sign_ins_per_minute: int = 30
+    """`CHATLIFT_FAILED_SIGN_INS_PER_MINUTE`: unknown tokens or links from one address."""
+    jwt: JwtSettings | None = None
+    """None: only Chatlift's own tokens are believed."""
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> ServiceSettings:
+        """Read the variables; what is unset takes its default. Raises as `Settings` does."""
+        hosts = (environ.get("CHATLIFT_ALLOWED_HOSTS") or "").split(",")
+        return cls(
+            allowed_hosts=tuple(host.strip().lower() for host in hosts if host.strip()),
+            requests_per_minute=_whole(
+                environ,
+                "CHATLIFT_REQUESTS_PER_MINUTE",
+                cls.requests_per_minute,
+                highest=HIGHEST_COUNT,
+            ),
+            concurrent_requests=_whole(
+                environ,
+                "CHATLIFT_CONCURRENT_REQUESTS",
+                cls.concurrent_requests,
+                highest=HIGHEST_COUNT,
+            ),
+            body_bytes=_whole(
+                environ, "CHATLIFT_BODY_BYTES", cls.body_bytes, highest=HIGHEST_COUNT
+            ),
+            failed_sign_ins_per_minute=_whole(
+                environ,
+                "CHATLIFT_FAILED_SIGN_INS_PER_MINUTE",
+                cls.failed_sign_ins_per_minute,
+                highest=HIGHEST_COUNT,
+            ),
+            jwt=JwtSettings.from_environment(environ),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """The choices of one installation."""
 
@@ -80,6 +180,8 @@ class Settings:
     first, separated by commas; without one, webhooks cannot be made or called."""
     jobs: JobSettings = field(default_factory=JobSettings)
     """How workers carry out what is queued."""
+    service: ServiceSettings = field(default_factory=ServiceSettings)
+    """What the web service allows."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], *, default_home: Path) -> Settings:
@@ -102,6 +204,7 @@ class Settings:
             secret_key=environ.get("CHATLIFT_SECRET_KEY") or None,
             threads=_whole(environ, "CHATLIFT_THREADS", cls.threads, highest=256),
             jobs=JobSettings.from_environment(environ),
+            service=ServiceSettings.from_environment(environ),
         )
 
 
@@ -114,6 +217,31 @@ def _time_zone(name: str) -> str:
             "Use a name such as Europe/Madrid or UTC."
         ) from error
     return name
+
+
+def _needed(environ: Mapping[str, str], name: str) -> str:
+    value = environ.get(name)
+    if not value:
+        raise InvalidInput(
+            f"CHATLIFT_JWKS_URL is set, and {name} is not. Without it, a token that the platform "
+            "made for somebody else would be believed. Set it to what the platform's tokens say."
+        )
+    return value
+
+
+def _protected(url: str) -> str:
+    """Return the address of keys that nobody on the way can exchange."""
+    try:
+        parts = urlsplit(url)
+        is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+    except ValueError:
+        is_safe = False
+    if not is_safe:
+        raise InvalidInput(
+            "CHATLIFT_JWKS_URL names no https address. Whoever could change the keys on their way "
+            "could call as anybody; give one that begins with https://."
+        )
+    return url
 
 
 def default_home(environ: Mapping[str, str], system: str) -> Path:

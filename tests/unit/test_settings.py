@@ -34,3 +34,42 @@ def test_a_home_is_found_on_each_system() -> None:
     assert default_home({"LOCALAPPDATA": "C:/Data"}, "win32") == Path("C:/Data/chatlift")
     assert default_home({"XDG_DATA_HOME": "/data"}, "linux") == Path("/data/chatlift")
     assert default_home({}, "linux").name == ".chatlift"
+
+
+JWT = {
+    "CHATLIFT_JWKS_URL": "https://platform.example/keys",
+    "CHATLIFT_JWT_ISSUER": "https://platform.example",
+    "CHATLIFT_JWT_AUDIENCE": "chatlift",
+}
+
+
+def test_the_platforms_tokens_are_believed_only_where_it_is_named(tmp_path: Path) -> None:
+    assert Settings.from_environment({}, default_home=tmp_path).service.jwt is None
+    found = Settings.from_environment(JWT, default_home=tmp_path).service.jwt
+    assert found is not None
+    assert (found.algorithm, found.account_claim) == ("RS256", "chatlift_account")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CHATLIFT_JWT_ISSUER", ""),
+        ("CHATLIFT_JWT_AUDIENCE", ""),
+        ("CHATLIFT_JWKS_URL", "http://platform.example/keys"),
+        ("CHATLIFT_JWKS_URL", "file:///etc/passwd"),
+        ("CHATLIFT_JWKS_URL", "https://["),
+        ("CHATLIFT_JWT_ALGORITHM", "none"),
+        ("CHATLIFT_JWT_ALGORITHM", "HS256"),
+        ("CHATLIFT_REQUESTS_PER_MINUTE", "0"),
+        ("CHATLIFT_BODY_BYTES", "1e6"),
+    ],
+)
+def test_an_unsafe_choice_is_refused_by_name(tmp_path: Path, name: str, value: str) -> None:
+    with pytest.raises(InvalidInput, match=name):
+        Settings.from_environment(JWT | {name: value}, default_home=tmp_path)
+
+
+def test_allowed_hosts_are_read_from_a_list(tmp_path: Path) -> None:
+    environ = {"CHATLIFT_ALLOWED_HOSTS": "Shop.example, 10.0.0.7 ,"}
+    found = Settings.from_environment(environ, default_home=tmp_path).service.allowed_hosts
+    assert found == ("shop.example", "10.0.0.7")

@@ -89,6 +89,14 @@ class Commands(LazyGroup):
                 module="chatlift.cli.settings",
                 help="Show or change targets, floors, time zone and what counts as leaving.",
             ),
+            "account": Door(
+                module="chatlift.cli.account",
+                help="Make or list accounts, one per business.",
+            ),
+            "token": Door(
+                module="chatlift.cli.token",
+                help="Make, list or revoke the tokens that open the service.",
+            ),
             "runs": Door(
                 module="chatlift.cli.runs",
                 help="List the trainings, show how one went, or stop one.",

@@ -166,12 +166,12 @@ def token_owner(database: Database, secret: str) -> TokenOwner | None:
     return TokenOwner(token=found, account=account)
 
 
-def note_use(database: Database, token_id: int, *, now: datetime, before: datetime) -> None:
+def note_use(database: Database, token: Token, *, now: datetime, before: datetime) -> None:
     """Keep that a token was used, unless a use since `before` is kept already."""
+    mine = (TOKENS.c.token_id == token.token_id) & (TOKENS.c.account_id == token.account_id)
     old = or_(TOKENS.c.last_used_at.is_(None), TOKENS.c.last_used_at < before)
-    used = update(TOKENS).where(TOKENS.c.token_id == token_id, old)
     with database.write() as connection:
-        connection.execute(used.values(last_used_at=now))
+        connection.execute(update(TOKENS).where(mine, old).values(last_used_at=now))
 
 
 def has_admin_token(database: Database, *, now: datetime) -> bool:

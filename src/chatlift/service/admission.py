@@ -1,26 +1,34 @@
-"""The door of every route: who calls is known, and may call, before a body is read."""
+"""The door of every route: who calls is known, and may call, before a body is read.
+
+In this order: who calls (401), whether their role will do (403), whether they ask for too much
+(429), whether the body is too large (413).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
 
 from fastapi import HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from starlette.types import Message
 
-from chatlift.registry.tokens import is_well_formed, token_owner
 from chatlift.service.context import Service, service_in
+from chatlift.service.identities import Credentials, Identity, SecretKind
 from chatlift.service.security import Caller
 from chatlift.vocabulary import Role
 
 Handler = Callable[[Request], Awaitable[Response]]
-CHALLENGE = {"WWW-Authenticate": "Bearer"}
+SESSION_COOKIE = "chatlift_session"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+"""They change nothing, so another site that makes a browser send one gains nothing."""
 
 
 class Unauthorized(HTTPException):
     """Nobody knows who calls."""
 
     def __init__(self, detail: str) -> None:
-        super().__init__(401, detail, headers=CHALLENGE)
+        super().__init__(401, detail, headers={"WWW-Authenticate": "Bearer"})
 
 
 class Forbidden(HTTPException):
@@ -30,45 +38,123 @@ class Forbidden(HTTPException):
         super().__init__(403, detail)
 
 
-async def admitted(request: Request, role: Role | None, handle: Handler) -> Response:
+class BodyTooLarge(HTTPException):
+    """A request is larger than the address takes."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(413, f"The request is too large: this address takes {limit_bytes} bytes.")
+
+
+async def admitted(
+    request: Request, role: Role | None, handle: Handler, *, body_limit: str | None = None
+) -> Response:
     """Answer a request, if its caller has the role; None: anybody may call.
+
+    Parameters
+    ----------
+    body_limit
+        Name of the setting that says how large the body may be; None: as on most routes.
 
     Raises
     ------
-    Unauthorized
-        If it cannot be told who calls.
-    Forbidden
-        If the caller's role does not do.
+    Unauthorized, Forbidden, TooManyRequests, BodyTooLarge
+        If the caller is not known, may not call, calls too often, or sends too much.
     """
-    if role is not None:
-        request.state.chatlift_caller = await _caller(request, role)
-    return await handle(request)
-
-
-async def _caller(request: Request, role: Role) -> Caller:
     service = service_in(request.app)
-    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not secret:
+    limit_bytes = getattr(service.settings.service, body_limit or "body_bytes")
+    if role is None:
+        return await handle(bounded(request, limit_bytes))
+    caller = await _caller(service, request, role)
+    request.state.chatlift_caller = caller
+    with service.limits.one_request(caller.key):
+        return await handle(bounded(request, limit_bytes))
+
+
+def address_of(request: Request) -> str:
+    """Return the network address that a request came from."""
+    return request.client.host if request.client else "unknown"
+
+
+def bounded(request: Request, limit_bytes: int) -> Request:
+    """Return the request with a body that ends in `BodyTooLarge` where it is larger.
+
+    Raises
+    ------
+    BodyTooLarge
+        If its header says so already.
+    """
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > limit_bytes:
+        raise BodyTooLarge(limit_bytes)
+    received_bytes = 0
+
+    async def receive() -> Message:
+        nonlocal received_bytes
+        message = await request.receive()
+        received_bytes += len(message.get("body", b""))
+        if received_bytes > limit_bytes:
+            raise BodyTooLarge(limit_bytes)
+        return message
+
+    return Request(request.scope, receive)
+
+
+async def _caller(service: Service, request: Request, role: Role) -> Caller:
+    credentials = credentials_of(request)
+    if credentials is None:
         raise Unauthorized(
             "This address needs a token: send the header `Authorization: Bearer <token>`. "
             "Make one with `chatlift token create`."
         )
-    caller = await run_in_threadpool(_by_token, service, secret.strip())
-    if not caller.role.includes(role):
-        raise Forbidden(
-            f"The token is a {caller.role}'s; this address needs at least the role {role}."
-        )
-    return caller
-
-
-def _by_token(service: Service, secret: str) -> Caller:
-    owner = token_owner(service.database, secret) if is_well_formed(secret) else None
-    if owner is None or not owner.token.is_valid(service.clock()):
-        raise Unauthorized("The token is not known, or is valid no longer.")
+    identity = await _identity(service, request, credentials)
+    if not identity.role.includes(role):
+        raise Forbidden(f"You call as {identity.role}; this address needs at least {role}.")
     return Caller(
-        account=owner.account,
-        role=owner.token.role,
-        actor=f"token {owner.token.name}",
-        key=f"token:{owner.token.token_id}",
-        workspace=service.workspace(owner.account),
+        account=identity.account,
+        role=identity.role,
+        actor=identity.actor,
+        key=identity.key,
+        workspace=service.workspace(identity.account),
     )
+
+
+def credentials_of(request: Request) -> Credentials | None:
+    """Return what a request brings to say who calls; None if it brings nothing.
+
+    Raises
+    ------
+    Forbidden
+        If a browser sends its cookie with a change that another site's page asked for.
+    """
+    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and secret.strip():
+        return Credentials(kind=SecretKind.BEARER, secret=secret.strip())
+    cookie = request.cookies.get(SESSION_COOKIE)
+    if not cookie:
+        return None
+    if request.method not in SAFE_METHODS and not is_same_origin(request):
+        raise Forbidden("The header Origin does not name this site, so the change was not made.")
+    return Credentials(kind=SecretKind.COOKIE, secret=cookie)
+
+
+def is_same_origin(request: Request) -> bool:
+    """Tell whether the page that sent a request is one of this site."""
+    try:
+        sender = urlsplit(request.headers.get("origin", "")).netloc
+    except ValueError:
+        return False
+    return sender.lower() == request.headers.get("host", "").lower() != ""
+
+
+async def _identity(service: Service, request: Request, credentials: Credentials) -> Identity:
+    identities, address = service.identities, address_of(request)
+    fresh = identities.fresh(credentials)
+    if fresh is not None:
+        return fresh
+    if not identities.is_known(credentials):
+        service.limits.refuse_guesses(address)
+    found = await run_in_threadpool(identities.find, credentials)
+    if found is None:
+        service.limits.note_failure(address)
+        raise Unauthorized("The token or session is not known, or is valid no longer.")
+    return found

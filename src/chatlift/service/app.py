@@ -10,12 +10,12 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from chatlift.service import health, training
+from chatlift.service import health, sign_in, training
 from chatlift.service.context import Service
 from chatlift.service.problems import tell_problem
 from chatlift.service.security import refuse_undeclared
 
-ROUTERS = (health.router, training.router)
+ROUTERS = (health.router, sign_in.router, training.router)
 """Every router of the service."""
 
 

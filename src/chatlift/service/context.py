@@ -12,13 +12,14 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request
 
 from chatlift.registry.workspace import Workspace, workspace_in
+from chatlift.service.identities import Identities
+from chatlift.service.limits import Limits
 from chatlift.settings import Settings, default_home
 from chatlift.store.accounts import Account
 from chatlift.store.database import Database
@@ -35,16 +36,25 @@ def nobody() -> None:
     """Wake nobody."""
 
 
-@dataclass
 class Service:
     """One process's share of the service; safe across threads."""
 
-    settings: Settings
-    database: Database
-    clock: Callable[[], datetime] = utc_now
-    wake: Callable[[], None] = nobody
-    """Tells workers that there is work, so that they need not wait for their next look."""
-    _workspaces: dict[int, Workspace] = field(default_factory=dict)
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        database: Database,
+        clock: Callable[[], datetime] = utc_now,
+        wake: Callable[[], None] = nobody,
+    ) -> None:
+        self.settings = settings
+        self.database = database
+        self.clock = clock
+        self.wake = wake
+        """Tells workers that there is work, so that they need not wait for their next look."""
+        self.limits = Limits(settings.service)
+        self.identities = Identities(database, clock, settings.service.jwt)
+        self._workspaces: dict[int, Workspace] = {}
 
     @classmethod
     def from_environment(cls) -> Service:
@@ -63,22 +73,31 @@ class Service:
 
     def close(self) -> None:
         """Let go of the database; nothing can be answered afterwards."""
+        self.identities.close()
         self.database.close()
+
+
+def service_of(app: FastAPI) -> Service | None:
+    """Return the service that an application carries; None if it carries none yet."""
+    found = getattr(app.state, "chatlift", None)
+    return found if isinstance(found, Service) else None
 
 
 def service_in(app: FastAPI) -> Service:
     """Return the application's service; one from the environment is made where it has none."""
+    found = service_of(app)
+    if found is not None:
+        return found
     with MAKING:
-        if not isinstance(getattr(app.state, "chatlift", None), Service):
-            app.state.chatlift = Service.from_environment()
-        service: Service = app.state.chatlift
-        return service
+        found = service_of(app) or Service.from_environment()
+        app.state.chatlift = found
+        return found
 
 
 @asynccontextmanager
 async def lifespan_of_router(app: FastAPI) -> AsyncIterator[None]:
     """Keep a service for an application that includes a router and brings no service itself."""
-    is_ours = not isinstance(getattr(app.state, "chatlift", None), Service)
+    is_ours = service_of(app) is None
     service = service_in(app)
     try:
         yield

@@ -21,7 +21,7 @@ from starlette.exceptions import HTTPException
 from chatlift.errors import ChatliftError, ErrorKind
 from chatlift.registry.failures import failure_of
 from chatlift.service.admission import admitted
-from chatlift.service.security import declared_role
+from chatlift.service.security import declared_body_limit, declared_role
 
 LOG = logging.getLogger(__name__)
 
@@ -99,10 +99,11 @@ class ProblemRoute(APIRoute):
         """Return the handler: admission, then the route, then problems instead of errors."""
         handle = super().get_route_handler()
         role = declared_role(self.dependant)
+        body_limit = declared_body_limit(self.dependant)
 
         async def handled(request: Request) -> Response:
             try:
-                return await admitted(request, role, handle)
+                return await admitted(request, role, handle, body_limit=body_limit)
             except Exception as error:  # noqa: BLE001 - the edge: an error becomes an answer here
                 return problem_of(request, error)
 

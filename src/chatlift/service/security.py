@@ -21,7 +21,7 @@ BEARER = HTTPBearer(
     auto_error=False,
 )
 
-PUBLIC_PATHS = frozenset({"/healthz", "/readyz", "/docs", "/redoc", "/openapi.json"})
+PUBLIC_PATHS = frozenset({"/healthz", "/readyz", "/sign-in", "/docs", "/redoc", "/openapi.json"})
 """What answers anybody. The pages of documentation hold the shape of the service, and no data."""
 
 
@@ -58,6 +58,20 @@ class RoleCheck:
         return caller
 
 
+@dataclass(frozen=True)
+class BodyLimit:
+    """The dependency by which a route says that it takes larger bodies than others, files for one.
+
+    It is a dependency so that it stands where the route is declared.
+    """
+
+    setting: str
+    """Name of the field of `ServiceSettings` that holds the number of bytes."""
+
+    async def __call__(self) -> None:
+        """Do nothing: the limit is held before the body is read."""
+
+
 def requires(role: Role) -> Any:
     """Return the dependency of a route that callers of this role, or a higher one, may call."""
     return Security(RoleCheck(role))
@@ -73,6 +87,14 @@ def declared_role(dependant: Dependant) -> Role | None:
     for found in dependant.dependencies:
         if isinstance(found.call, RoleCheck):
             return found.call.role
+    return None
+
+
+def declared_body_limit(dependant: Dependant) -> str | None:
+    """Return the setting that holds a route's own limit; None where it has none."""
+    for found in dependant.dependencies:
+        if isinstance(found.call, BodyLimit):
+            return found.call.setting
     return None
 
 

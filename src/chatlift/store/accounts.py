@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,10 +10,13 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Column, Connection, Row, select, update
 
-from chatlift.errors import NotFound
+from chatlift.errors import Conflict, InvalidInput, NotFound
 from chatlift.store.bulk import insert_new, table_of
 from chatlift.store.database import Database
 from chatlift.store.tables import AccountRow
+
+LONGEST_NAME = 63
+NAME = re.compile(rf"[a-z0-9][a-z0-9_-]{{0,{LONGEST_NAME - 1}}}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +62,32 @@ def account_numbered(database: Database, account_id: int) -> Account:
     if row is None:
         raise NotFound(f"No account has the number {account_id}.")
     return Account(**row._mapping)
+
+
+def create_account(database: Database, name: str, *, time_zone: str) -> Account:
+    """Make a new account.
+
+    Raises
+    ------
+    InvalidInput
+        If the name cannot be one: it stands in commands, tokens and paths.
+    Conflict
+        If there is one of that name.
+    """
+    if not NAME.fullmatch(name):
+        raise InvalidInput(
+            f"An account cannot be called {name!r}. Use up to {LONGEST_NAME} small letters, "
+            "digits, hyphens and underscores, the first a letter or digit, such as corner-shop."
+        )
+    if find_account(database, name) is not None:
+        raise Conflict(f"There is an account called {name!r} already. See `chatlift account list`.")
+    return ensure_account(database, name, time_zone=time_zone)
+
+
+def find_account(database: Database, name: str) -> Account | None:
+    """Return the account called `name`; None if there is none."""
+    with database.read() as connection:
+        return _find(connection, name)
 
 
 def all_accounts(database: Database) -> tuple[Account, ...]:

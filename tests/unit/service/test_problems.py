@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -7,6 +8,7 @@ from pydantic import BaseModel, Field
 from tests.services import listening
 
 from chatlift.errors import Conflict, InvalidInput, NotFound, NotReady, Unavailable
+from chatlift.service.context import lifespan_of_router
 from chatlift.service.problems import ProblemRoute
 
 ERRORS = {
@@ -23,7 +25,7 @@ class Asked(BaseModel):
     folds: int = Field(ge=2)
 
 
-router = APIRouter(route_class=ProblemRoute)
+router = APIRouter(route_class=ProblemRoute, lifespan=lifespan_of_router)
 
 
 @router.post("/fail/{kind}")
@@ -42,7 +44,9 @@ def asked(body: Asked) -> int:
 
 
 @pytest.fixture
-def client() -> Iterator[httpx.Client]:
+def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
+    """Calls somebody else's application, which includes our router and nothing else."""
+    monkeypatch.setenv("CHATLIFT_HOME", str(tmp_path))
     app = FastAPI()
     app.include_router(router)
     with listening(app) as opened:
@@ -87,3 +91,13 @@ def test_an_unforeseen_error_tells_no_value(
     (record,) = caplog.records
     assert record.failure["type"] == "ValueError"  # type: ignore[attr-defined]
     assert SECRET not in told.text + str(vars(record))
+
+
+@pytest.mark.parametrize("is_announced", [True, False])
+def test_a_body_that_is_too_large_is_not_read_to_its_end(
+    client: httpx.Client, is_announced: bool
+) -> None:
+    pieces = [b"x" * 500_000, b"x" * 500_001]
+    told = client.post("/asked", content=b"".join(pieces) if is_announced else iter(pieces))
+    assert (told.status_code, told.json()["type"]) == (413, "urn:chatlift:problem:body_too_large")
+    assert "1000000 bytes" in told.json()["detail"]

@@ -36,27 +36,22 @@ def at(tmp_path: Path, database_url: str) -> Iterator[Served]:
         yield opened
 
 
-@pytest.mark.parametrize(
-    ("role", "answers"),
-    [
+def test_a_role_may_do_all_that_lower_ones_may(at: Served) -> None:
+    for role, answers in (
         (Role.VIEWER, [200, 403, 403]),
         (Role.OPERATOR, [200, 200, 403]),
         (Role.ADMIN, [200, 200, 200]),
-    ],
-)
-def test_a_role_may_do_all_that_lower_ones_may(at: Served, role: Role, answers: list[int]) -> None:
-    headers = at.headers(role)
-    methods = ("GET", "POST", "DELETE")
-    assert [
-        at.client.request(m, "/things", headers=headers).status_code for m in methods
-    ] == answers
+    ):
+        headers = at.headers(role)
+        told = [at.client.request(m, "/things", headers=headers) for m in ("GET", "POST", "DELETE")]
+        assert [answer.status_code for answer in told] == answers
 
 
-@pytest.mark.parametrize("header", ["", "Bearer", "Bearer chl_x", "Basic YTpi", "bearer a.b.c"])
-def test_without_a_known_token_nothing_is_told(at: Served, header: str) -> None:
-    told = at.client.get("/things", headers={"Authorization": header})
-    assert (told.status_code, told.headers["www-authenticate"]) == (401, "Bearer")
-    assert told.json()["type"] == "urn:chatlift:problem:unauthorized"
+def test_without_a_known_token_nothing_is_told(at: Served) -> None:
+    for header in ("", "Bearer", "Bearer chl_x", "Basic YTpi", "bearer a.b.c"):
+        told = at.client.get("/things", headers={"Authorization": header})
+        assert (told.status_code, told.headers["www-authenticate"]) == (401, "Bearer")
+        assert told.json()["type"] == "urn:chatlift:problem:unauthorized"
 
 
 def test_a_token_acts_for_its_own_account(at: Served) -> None:

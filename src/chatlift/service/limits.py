@@ -1,0 +1,128 @@
+"""How much one caller may ask of one process: requests, at a time and by the minute.
+
+All of it lives in the memory of the process and in its event loop's thread, so it costs a few
+microseconds and needs no lock; with several processes each allows as much.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import monotonic
+
+from fastapi import HTTPException
+
+from chatlift.settings import ServiceSettings
+
+KNOWN_KEYS = 10_000
+"""So many callers are remembered before those that ask for nothing are let go."""
+SECONDS_PER_MINUTE = 60
+
+
+class TooManyRequests(HTTPException):
+    """A caller asks for more than its share."""
+
+    def __init__(self, detail: str, wait_seconds: float) -> None:
+        after = str(max(1, math.ceil(wait_seconds)))
+        super().__init__(429, detail, headers={"Retry-After": after})
+
+
+@dataclass
+class Bucket:
+    """What a caller may still ask for: it empties by requests and fills with time."""
+
+    left: float
+    at_seconds: float
+
+
+class Buckets:
+    """One bucket per key; each holds a minute's worth and fills within a minute."""
+
+    def __init__(self, per_minute: int, clock: Callable[[], float] = monotonic) -> None:
+        self._per_minute = per_minute
+        self._clock = clock
+        self._buckets: dict[str, Bucket] = {}
+
+    def take(self, key: str) -> float:
+        """Take one from the key's bucket; return 0, or the seconds until there is one to take."""
+        bucket = self._filled(key)
+        if bucket.left >= 1:
+            bucket.left -= 1
+            return 0.0
+        return self._seconds_until_one(bucket)
+
+    def wait_seconds(self, key: str) -> float:
+        """Return what `take` would, and take none."""
+        bucket = self._filled(key)
+        return 0.0 if bucket.left >= 1 else self._seconds_until_one(bucket)
+
+    def _filled(self, key: str) -> Bucket:
+        now = self._clock()
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            self._forget_full(now)
+            bucket = self._buckets[key] = Bucket(self._per_minute, now)
+        bucket.left = self._level(bucket, now)
+        bucket.at_seconds = now
+        return bucket
+
+    def _level(self, bucket: Bucket, now: float) -> float:
+        gained = (now - bucket.at_seconds) * self._per_minute / SECONDS_PER_MINUTE
+        return min(self._per_minute, bucket.left + gained)
+
+    def _seconds_until_one(self, bucket: Bucket) -> float:
+        return (1 - bucket.left) * SECONDS_PER_MINUTE / self._per_minute
+
+    def _forget_full(self, now: float) -> None:
+        if len(self._buckets) < KNOWN_KEYS:
+            return
+        kept = {k: b for k, b in self._buckets.items() if self._level(b, now) < self._per_minute}
+        # Addresses that all were refused a moment ago: the memory is worth more than their count.
+        self._buckets = kept if len(kept) < KNOWN_KEYS else {}
+
+
+class Limits:
+    """The limits of one process."""
+
+    def __init__(self, settings: ServiceSettings, clock: Callable[[], float] = monotonic) -> None:
+        self._concurrent_requests = settings.concurrent_requests
+        self._requests = Buckets(settings.requests_per_minute, clock)
+        self._failures = Buckets(settings.failed_sign_ins_per_minute, clock)
+        self._under_way: Counter[str] = Counter()
+
+    @contextmanager
+    def one_request(self, key: str) -> Iterator[None]:
+        """Count one request of a caller while the block lasts.
+
+        Raises
+        ------
+        TooManyRequests
+            If the caller has too many under way, or had too many of late.
+        """
+        if self._under_way[key] >= self._concurrent_requests:
+            told = f"{self._concurrent_requests} requests of yours are being answered already."
+            raise TooManyRequests(f"{told} Wait for one to end.", 1.0)
+        wait_seconds = self._requests.take(key)
+        if wait_seconds:
+            raise TooManyRequests("That is more than a minute allows you. Slow down.", wait_seconds)
+        self._under_way[key] += 1
+        try:
+            yield
+        finally:
+            self._under_way[key] -= 1
+            if not self._under_way[key]:
+                del self._under_way[key]
+
+    def note_failure(self, address: str) -> None:
+        """Count an unknown token or link that came from an address."""
+        self._failures.take(address)
+
+    def refuse_guesses(self, address: str) -> None:
+        """Raise `TooManyRequests` if too many unknown tokens or links came from an address."""
+        wait_seconds = self._failures.wait_seconds(address)
+        if wait_seconds:
+            told = "Too many unknown tokens or links came from your address. Wait a while."
+            raise TooManyRequests(told, wait_seconds)
