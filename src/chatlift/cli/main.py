@@ -97,6 +97,10 @@ class Commands(LazyGroup):
                 module="chatlift.cli.token",
                 help="Make, list or revoke the tokens that open the service.",
             ),
+            "serve": Door(
+                module="chatlift.cli.serve",
+                help="Answer the API, and train what it is asked for.",
+            ),
             "runs": Door(
                 module="chatlift.cli.runs",
                 help="List the trainings, show how one went, or stop one.",

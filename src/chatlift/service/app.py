@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
 
@@ -12,15 +12,22 @@ from starlette.exceptions import HTTPException
 
 from chatlift.service import health, sign_in, training
 from chatlift.service.context import Service
+from chatlift.service.hosts import HostCheck
 from chatlift.service.problems import tell_problem
 from chatlift.service.security import refuse_undeclared
+from chatlift.settings import LOOPBACK
 
 ROUTERS = (health.router, sign_in.router, training.router)
 """Every router of the service."""
 
 
-def create_app(service: Service) -> FastAPI:
+def create_app(service: Service, *, hosts: Iterable[str] = ()) -> FastAPI:
     """Return the application of one process; it closes the service when it ends.
+
+    Parameters
+    ----------
+    hosts
+        Names it may be called by, beside the machine's own and those of the settings.
 
     Raises
     ------
@@ -34,6 +41,8 @@ def create_app(service: Service) -> FastAPI:
         swagger_ui_oauth2_redirect_url=None,
     )
     app.state.chatlift = service
+    allowed = LOOPBACK.union(service.settings.service.allowed_hosts, hosts)
+    app.add_middleware(HostCheck, hosts=allowed)
     app.add_exception_handler(HTTPException, tell_problem)
     app.add_exception_handler(RequestValidationError, tell_problem)
     app.add_exception_handler(Exception, tell_problem)

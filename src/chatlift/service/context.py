@@ -10,8 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -20,6 +19,7 @@ from fastapi import Depends, FastAPI, Request
 from chatlift.registry.workspace import Workspace, workspace_in
 from chatlift.service.identities import Identities
 from chatlift.service.limits import Limits
+from chatlift.service.warming import Warming
 from chatlift.settings import Settings, default_home
 from chatlift.store.accounts import Account
 from chatlift.store.database import Database
@@ -54,6 +54,7 @@ class Service:
         """Tells workers that there is work, so that they need not wait for their next look."""
         self.limits = Limits(settings.service)
         self.identities = Identities(database, clock, settings.service.jwt)
+        self.warming = Warming()
         self._workspaces: dict[int, Workspace] = {}
 
     @classmethod
@@ -92,19 +93,6 @@ def service_in(app: FastAPI) -> Service:
         found = service_of(app) or Service.from_environment()
         app.state.chatlift = found
         return found
-
-
-@asynccontextmanager
-async def lifespan_of_router(app: FastAPI) -> AsyncIterator[None]:
-    """Keep a service for an application that includes a router and brings no service itself."""
-    is_ours = service_of(app) is None
-    service = service_in(app)
-    try:
-        yield
-    finally:
-        if is_ours:
-            service.close()
-            del app.state.chatlift
 
 
 def _service(request: Request) -> Service:

@@ -27,7 +27,9 @@ async def healthz() -> Health:
 
 @router.get("/readyz", operation_id="readyz", responses=described(503))
 def readyz(service: ServiceDep) -> Health:
-    """Tell that requests can be answered: the database does."""
+    """Tell that requests can be answered: the database does, and the libraries are loaded."""
+    if not service.warming.is_done:
+        raise Unavailable("The learning libraries are being loaded. Try again in a moment.")
     try:
         with service.database.read() as connection:
             connection.execute(text("SELECT 1"))

@@ -16,8 +16,9 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from chatlift.errors import InvalidInput
 from chatlift.registry.run_events import RunEvent
 from chatlift.service import versions
-from chatlift.service.context import ServiceDep, lifespan_of_router
+from chatlift.service.context import ServiceDep
 from chatlift.service.event_hub import EventHub
+from chatlift.service.local_worker import lifespan_of_router
 from chatlift.service.paging import Cursor, Limit, cursor_of, read_cursor
 from chatlift.service.problems import REFUSALS, ProblemRoute, described
 from chatlift.service.security import Operator, Viewer

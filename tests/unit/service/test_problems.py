@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from tests.services import listening
 
 from chatlift.errors import Conflict, InvalidInput, NotFound, NotReady, Unavailable
-from chatlift.service.context import lifespan_of_router
+from chatlift.service.local_worker import lifespan_of_router
 from chatlift.service.problems import ProblemRoute
 
 ERRORS = {

@@ -1,0 +1,161 @@
+"""Running the service in this process: where it may listen, and what it says as it starts."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import uvicorn
+
+from chatlift.errors import InvalidInput, Unavailable
+from chatlift.registry.sessions import make_sign_in_link
+from chatlift.registry.tokens import has_admin_token
+from chatlift.service.app import create_app
+from chatlift.service.context import Service
+from chatlift.service.local_worker import working_beside
+from chatlift.settings import LOOPBACK
+from chatlift.store.accounts import ensure_account
+from chatlift.store.database import Database
+from chatlift.vocabulary import Role
+
+GRACE_SECONDS = 5
+"""How long requests under way, streams among them, may go on when the service is to end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listening:
+    """Where and how to listen."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    tls_cert: Path | None = None
+    """File of the certificate, with `tls_key`; None: no TLS here."""
+    tls_key: Path | None = None
+    behind_proxy: bool = False
+    """A proxy in front does TLS, and its X-Forwarded headers are believed."""
+    with_worker: bool = True
+    """Whether this process also carries out what it queues."""
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can call."""
+        return self.host in LOOPBACK
+
+    @property
+    def address(self) -> str:
+        """The address that a browser on this machine opens."""
+        scheme = "https" if self.tls_cert else "http"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{scheme}://{host}:{self.port}"
+
+
+class UnsafeAddress(InvalidInput):
+    """The service would be open to other machines without what protects it."""
+
+    def __init__(self, host: str, missing: str) -> None:
+        super().__init__(
+            f"Chatlift was asked to listen on {host}, which other machines can reach, and "
+            f"{missing}. Listen on 127.0.0.1, or see docs/security.md."
+        )
+
+
+def refuse_unsafe(wanted: Listening, database: Database, *, now: datetime) -> None:
+    """Refuse an address that others can reach without an admin token and protected transport.
+
+    Raises
+    ------
+    UnsafeAddress
+        If something is missing.
+    InvalidInput
+        If only one of the two TLS files is named.
+    """
+    if (wanted.tls_cert is None) != (wanted.tls_key is None):
+        raise InvalidInput("TLS needs both files: name --tls-cert and --tls-key.")
+    if wanted.is_loopback:
+        return
+    if wanted.tls_cert is None and not wanted.behind_proxy:
+        raise UnsafeAddress(
+            wanted.host,
+            "tokens would travel unprotected: name --tls-cert and --tls-key, or --behind-proxy "
+            "where a proxy does TLS",
+        )
+    if not has_admin_token(database, now=now):
+        raise UnsafeAddress(
+            wanted.host,
+            "there is no admin token yet: make one with `chatlift token create NAME --role admin`",
+        )
+
+
+def run_service(
+    service: Service,
+    wanted: Listening,
+    *,
+    environ: Mapping[str, str],
+    say: Callable[[str], None],
+) -> None:
+    """Listen and answer until the process is asked to end.
+
+    Parameters
+    ----------
+    environ
+        The environment that training children inherit.
+    say
+        Takes the lines for the person who started it: where it listens, and the sign-in link.
+
+    Raises
+    ------
+    InvalidInput
+        If the address is not safe; see `refuse_unsafe`.
+    Unavailable
+        If it cannot listen there.
+    """
+    refuse_unsafe(wanted, service.database, now=service.clock())
+    app = create_app(service, hosts=(wanted.host,))
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        ssl_certfile=wanted.tls_cert,
+        ssl_keyfile=wanted.tls_key,
+        proxy_headers=wanted.behind_proxy,
+        forwarded_allow_ips="*" if wanted.behind_proxy else "127.0.0.1",
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        server_header=False,
+    )
+    with ExitStack() as stack:
+        listener = stack.enter_context(_listener(wanted))
+        if wanted.with_worker:
+            stack.enter_context(working_beside(service, environ))
+        service.warming.begin()
+        for line in _greeting(service, wanted):
+            say(line)
+        uvicorn.Server(config).run([listener])
+
+
+def _listener(wanted: Listening) -> socket.socket:
+    family = socket.AF_INET6 if ":" in wanted.host else socket.AF_INET
+    try:
+        return socket.create_server((wanted.host, wanted.port), family=family, backlog=2048)
+    except OSError as error:
+        raise Unavailable(
+            f"Chatlift cannot listen on {wanted.host} port {wanted.port} ({error.strerror}). End "
+            "what listens there, or name another with --host and --port."
+        ) from error
+
+
+def _greeting(service: Service, wanted: Listening) -> list[str]:
+    lines = [f"Chatlift listens on {wanted.address} (API: {wanted.address}/docs)."]
+    if wanted.is_loopback and not wanted.behind_proxy:
+        settings = service.settings
+        account = ensure_account(service.database, settings.account, time_zone=settings.time_zone)
+        link = make_sign_in_link(
+            service.database, account.account_id, Role.ADMIN, now=service.clock()
+        )
+        lines.append(f"Sign in once, within 15 minutes: {wanted.address}/sign-in?link={link}")
+    lines.append("Programs need a token: chatlift token create NAME --role operator")
+    lines.append("Ctrl-C ends it.")
+    return lines

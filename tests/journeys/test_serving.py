@@ -1,0 +1,159 @@
+"""The service as its users meet it: `chatlift serve`, and its router in another application."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from apps.api.app.api.v1.training import router
+from fastapi import FastAPI
+from tests.businesses import account_of
+from tests.histories import business
+from tests.services import listening
+
+from chatlift.registry.tokens import Tokens
+from chatlift.service.context import utc_now
+from chatlift.vocabulary import Role
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).resolve().parents[2]
+PREFIX = "/api/v1/training"
+START_SECONDS = 60
+TRAINING_SECONDS = 200
+
+
+@dataclass(frozen=True)
+class Server:
+    """A `chatlift serve` in a process of its own."""
+
+    process: subprocess.Popen[str]
+    client: httpx.Client
+    said: Path
+    """What it printed."""
+
+
+@contextmanager
+def serving(home: Path, *arguments: str) -> Iterator[Server]:
+    port = free_port()
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("CHATLIFT_")}
+    environ = kept | {"CHATLIFT_HOME": str(home), "PYTHONPATH": str(ROOT / "src")}
+    said = home / "said.txt"
+    with said.open("w", encoding="utf-8") as printed:
+        process = subprocess.Popen(  # noqa: S603 - this interpreter, fixed words
+            [sys.executable, "-m", "chatlift", "serve", "--port", str(port), *arguments],
+            env=environ,
+            cwd=ROOT,
+            stdout=printed,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+        )
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=START_SECONDS) as client:
+            await_ready(client, process)
+            yield Server(process, client, said)
+    finally:
+        process.kill()
+        process.wait(START_SECONDS)
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def await_ready(client: httpx.Client, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if client.get("/readyz").status_code == httpx.codes.OK:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    pytest.fail("chatlift serve was not ready in time")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An installation whose account holds a small story."""
+    folder: Path = tmp_path_factory.mktemp("home")
+    with account_of(folder, business(3)):
+        pass
+    return folder
+
+
+def token_of(home: Path, role: Role) -> dict[str, str]:
+    with account_of(home) as opened:
+        tokens = Tokens(opened.database, opened.account.account_id)
+        secret = tokens.create("journey", role, now=utc_now()).secret
+    return {"Authorization": f"Bearer {secret}"}
+
+
+def ended(client: httpx.Client, headers: dict[str, str], run_id: str) -> dict[str, Any]:
+    """Wait for a run's end and return its status."""
+    deadline = time.monotonic() + TRAINING_SECONDS
+    while time.monotonic() < deadline:
+        params = {"run_id": run_id}
+        found: dict[str, Any] = client.get(
+            f"{PREFIX}/status", params=params, headers=headers
+        ).json()
+        if found["status"] not in {"queued", "training"}:
+            return found
+        time.sleep(0.2)
+    pytest.fail("the training did not end in time")
+
+
+def test_one_command_signs_in_trains_and_ends_in_order(home: Path) -> None:
+    headers = token_of(home, Role.OPERATOR)
+    with serving(home) as server:
+        link = re.search(r"http://\S+/sign-in\?link=\S+", server.said.read_text(encoding="utf-8"))
+        assert link is not None
+        entered = server.client.get(link[0])
+        assert (entered.status_code, entered.headers["location"]) == (303, "/docs")
+        # The cookie of the session is enough from here on; the link is used up.
+        assert server.client.get(f"{PREFIX}/status").json()["status"] == "idle"
+        assert server.client.get(link[0]).status_code == 401
+        server.client.cookies.clear()
+        body = {"model": "lead_scoring", "cv_folds": 2}
+        started = server.client.post(f"{PREFIX}/start", json=body, headers=headers)
+        assert started.status_code == 202
+        found = ended(server.client, headers, started.json()["run_id"])
+        assert found["status"] == "completed", found
+        assert found["metrics"]["lead_scoring"].keys() >= {"mae", "r2"}
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(START_SECONDS) == 130
+
+
+def test_the_training_router_works_in_somebody_elses_application(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHATLIFT_HOME", str(home))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
+    headers = token_of(home, Role.ADMIN)
+    platform = FastAPI()
+    platform.include_router(router)
+    with listening(platform) as client:
+        assert client.get(f"{PREFIX}/status").status_code == 401
+        client.headers.update(headers)
+        before = client.get(f"{PREFIX}/history").json()["total"]
+        started = client.post(f"{PREFIX}/start", json={"model": "churn", "cv_folds": 2}).json()
+        assert client.post(f"{PREFIX}/stop").status_code == 200
+        assert ended(client, headers, started["run_id"])["status"] == "cancelled"
+        assert client.get(f"{PREFIX}/history").json()["total"] == before + 1
+        assert client.get(f"{PREFIX}/models").status_code == 200
+        gone = client.request("DELETE", f"{PREFIX}/models/engagement")
+        assert (gone.status_code, gone.headers["content-type"]) == (404, "application/problem+json")
