@@ -1,13 +1,11 @@
 """Slots against a clock that is looked at every minute, by whoever knows nothing of cron lines.
 
-The expected slots are found by walking minute by minute over UTC and reading the local clock. A
-list of fixed times is due when the clock gets to a time of it, or past it in one jump, that it has
-not been at before; a line of every hour is due whenever the clock shows a fitting reading.
+A list of fixed times is due when the clock gets to a time of it, or past it in one jump, that it
+has not been at before; a line of every hour is due whenever the clock shows a fitting reading.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,11 +14,11 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.wall_clocks import looks, reading_of
 
 from chatlift.errors import InvalidInput
 from chatlift.registry.rhythm import Rhythm
 
-MINUTE = timedelta(minutes=1)
 ZONES = (
     "UTC",
     "Europe/Madrid",
@@ -89,36 +87,6 @@ LINES = st.builds(
 )
 
 
-def reading_of(instant: datetime, zone: ZoneInfo) -> datetime:
-    return instant.astimezone(zone).replace(tzinfo=None)
-
-
-def minutes_of(start: datetime, end: datetime) -> Iterator[datetime]:
-    while start < end:
-        start += MINUTE
-        yield start
-
-
-def in_real_time(
-    start: datetime, end: datetime, zone: ZoneInfo, fits: Callable[[datetime], bool]
-) -> list[datetime]:
-    return [i for i in minutes_of(start, end) if fits(reading_of(i, zone))]
-
-
-def at_fixed_times(
-    start: datetime, end: datetime, zone: ZoneInfo, fits: Callable[[datetime], bool]
-) -> list[datetime]:
-    """Due when the clock gets to a fitting reading, or past one, where it has not been before."""
-    found = []
-    reached = reading_of(start, zone)
-    for instant in minutes_of(start, end):
-        reading = reading_of(instant, zone)
-        if any(fits(new) for new in minutes_of(reached, reading)):
-            found.append(instant)
-        reached = max(reached, reading)
-    return found
-
-
 def made(text: str, zone: str, begun_at: datetime = CHANGES[0]) -> Rhythm:
     return Rhythm.of(text, zone, begun_at=begun_at)
 
@@ -136,8 +104,9 @@ def test_slots_are_those_of_a_clock_looked_at_every_minute(
     line: Line, zone: str, change: datetime
 ) -> None:
     start, end = change - timedelta(hours=30), change + timedelta(hours=30)
-    walk = in_real_time if line.hours is None else at_fixed_times
-    expected = walk(start, end, ZoneInfo(zone), line.fits)
+    seen = looks(start, end, ZoneInfo(zone))
+    in_real_time = line.hours is None
+    expected = [look.instant for look in seen if look.is_due(line.fits, in_real_time=in_real_time)]
     assert list(made(line.text, zone).between(start, end)) == expected
 
 

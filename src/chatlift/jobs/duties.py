@@ -11,6 +11,7 @@ from chatlift.jobs.reconcile import (
     expire_leases,
     sweep_orphans,
 )
+from chatlift.jobs.scheduler import tick
 from chatlift.settings import Settings
 from chatlift.store.database import Database
 
@@ -32,6 +33,11 @@ def duties_of(settings: Settings, database: Database) -> tuple[Duty, ...]:
         Duty(
             name="expire_leases",
             run=lambda _now: expire_leases(database),
+            every=timedelta(seconds=5),
+        ),
+        Duty(
+            name="tick_schedules",
+            run=lambda now: tick(database, now),
             every=timedelta(seconds=5),
         ),
         Duty(
