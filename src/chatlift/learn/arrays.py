@@ -58,6 +58,8 @@ def known_microseconds(instants: pl.Series) -> Values:
 def ids_of(column: pl.Series) -> Rows:
     """Return ids, -1 where there is none."""
     numbers = column.cast(pl.Int64)
+    if numbers.null_count() == len(numbers):
+        return np.full(len(numbers), NONE)
     return (numbers.fill_null(NONE) if numbers.null_count() else numbers).to_numpy()
 
 

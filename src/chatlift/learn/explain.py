@@ -78,19 +78,22 @@ class Explainer:
             groups[column.group].append(place)
         return cls(model, columns, groups)
 
-    def reasons(self, snapshot: Snapshot, design: Matrix) -> list[tuple[Reason, ...]]:
-        """Return the reasons of each example: those that raise it first, strongest first.
+    def reasons(
+        self, snapshot: Snapshot, design: Matrix, rows: Sequence[int]
+    ) -> list[tuple[Reason, ...]]:
+        """Return the reasons of the named examples: those that raise it first, strongest first.
 
         Parameters
         ----------
         design
-            The model's design matrix of the snapshot.
+            The model's design matrix of the whole snapshot.
         """
-        contributions = self.model.estimator.contributions(design)[:, :-1]
-        messages = strongest_messages(self.model, snapshot)
+        values = design[rows]
+        contributions = self.model.estimator.contributions(values)[:, :-1]
+        messages = strongest_messages(self.model, snapshot, rows)
         return [
             self._reasons_of(*row)
-            for row in zip(contributions, design.tolist(), messages, strict=True)
+            for row in zip(contributions, values.tolist(), messages, strict=True)
         ]
 
     def _reasons_of(
@@ -145,13 +148,16 @@ def _attribute_column(name: str, model: FittedModel) -> _Column:
     return _Column(name, f"{ATTRIBUTES_GROUP}:{attribute}", high, low, unknown)
 
 
-def strongest_messages(model: FittedModel, snapshot: Snapshot) -> list[int | None]:
-    """Return per example the id of the message that pulls the text score furthest its way."""
+def strongest_messages(
+    model: FittedModel, snapshot: Snapshot, rows: Sequence[int]
+) -> list[int | None]:
+    """Return per named example the message that pulls the text score furthest its way."""
     if model.text is None:
-        return [None] * len(snapshot)
+        return [None] * len(rows)
     scores = model.text.message_scores(snapshot.tokens)
     found: list[int | None] = []
-    for start, end in zip(snapshot.starts, snapshot.ends, strict=True):
+    for row in rows:
+        start, end = snapshot.starts[row], snapshot.ends[row]
         window = scores[start:end]
         if not len(window):
             found.append(None)

@@ -140,7 +140,7 @@ class Scorer:
         told = self._told(history, asked)
         if told is None:
             return []
-        answers = [self._answer(told, row) for row in range(len(told.rows))]
+        answers = [self._answer(told, row) for row in range(len(told.keys))]
         if self.spec.model is ModelName.ENGAGEMENT:
             return _with_best_times(answers, self.sends(history), curve)
         return answers
@@ -171,25 +171,29 @@ class Scorer:
         design = self.model.design(snapshot)
         probabilities = self.model.probabilities_of(design)
         earlier = [row_of.get((keys[row][0], keys[row][1] - SPAN)) for row in rows]
-        now = snapshot.take(rows)
+        scores, contact_ids = shown_scores(probabilities), snapshot.contacts[rows]
+        horizon_ends = microseconds(snapshot.examples["horizon_ends_at"])
+        received = _received_lately(history, contact_ids, cutoffs[rows])
         return _Told(
-            now=now,
-            rows=rows,
-            cutoffs=cutoffs[rows],
+            keys=[keys[row] for row in rows],
+            contact_ids=contact_ids,
             fingerprints=[fingerprint_of(line) for line in design[rows]],
             probabilities=probabilities[rows].tolist(),
-            scores=shown_scores(probabilities[rows]).tolist(),
-            trends=_trends(history, now, shown_scores(probabilities), rows, earlier),
-            reasons=self.explainer.reasons(now, design[rows]),
-            is_past=_is_past_horizon(now),
+            scores=scores[rows].tolist(),
+            trends=[
+                _trend(float(scores[row]), None if before is None else float(scores[before]), count)
+                for row, before, count in zip(rows, earlier, received, strict=True)
+            ],
+            reasons=self.explainer.reasons(snapshot, design, rows),
+            is_past=(horizon_ends <= cutoffs)[rows],
         )
 
     def _answer(self, told: _Told, row: int) -> Answer:
         score = told.scores[row]
         band = self.spec.bands.of(score)
         return Answer(
-            entity_id=int(told.now.entities[row]),
-            contact_id=int(told.now.contacts[row]),
+            entity_id=told.keys[row][0],
+            contact_id=int(told.contact_ids[row]),
             state=AnswerState.PAST_HORIZON if told.is_past[row] else AnswerState.SCORED,
             probability=told.probabilities[row],
             score=score,
@@ -197,7 +201,7 @@ class Scorer:
             recommendation=self.spec.recommendations[band],
             trend=told.trends[row],
             reasons=told.reasons[row],
-            as_of=instant_of(int(told.cutoffs[row])),
+            as_of=instant_of(told.keys[row][1]),
             features_fingerprint=told.fingerprints[row],
         )
 
@@ -206,9 +210,9 @@ class Scorer:
 class _Told:
     """What a version says of each answered entity; one entry per answer."""
 
-    now: Snapshot
-    rows: list[int]
-    cutoffs: Rows
+    keys: list[tuple[int, int]]
+    """Entity, and the instant it is spoken of as of, in microseconds."""
+    contact_ids: Rows
     fingerprints: list[str]
     probabilities: list[float]
     scores: list[float]
@@ -265,23 +269,12 @@ def _with_best_times(
     ]
 
 
-def _is_past_horizon(now: Snapshot) -> NDArray[np.bool_]:
-    examples = now.examples
-    return microseconds(examples["horizon_ends_at"]) <= microseconds(examples["cutoff"])
-
-
-def _trends(
-    history: History, now: Snapshot, scores: Vector, rows: list[int], earlier: list[int | None]
-) -> list[Trend]:
-    """Compare each score with that of a span before, where there is one."""
-    inbound, cutoffs = Inbound(history), microseconds(now.examples["cutoff"])
-    received = inbound.first_from(now.contacts, cutoffs) - inbound.first_from(
-        now.contacts, cutoffs - SPAN
-    )
-    return [
-        _trend(float(scores[row]), None if before is None else float(scores[before]), count)
-        for row, before, count in zip(rows, earlier, received.tolist(), strict=True)
-    ]
+def _received_lately(history: History, contact_ids: Rows, cutoffs: Rows) -> list[int]:
+    """Return how often each contact wrote in the span of a trend before its cutoff."""
+    inbound = Inbound(history)
+    before = inbound.first_from(contact_ids, cutoffs - SPAN)
+    received: list[int] = (inbound.first_from(contact_ids, cutoffs) - before).tolist()
+    return received
 
 
 def _trend(score: float, before: float | None, received: int) -> Trend:

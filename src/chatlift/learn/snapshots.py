@@ -169,14 +169,14 @@ def take_snapshot(
     attributes
         The attributes to read, such as `contact.plan`; None: all.
     """
-    messages, starts, ends = inbound_windows(history, examples, days=TEXT_WINDOW_DAYS)
+    inbound = inbound_windows(history, examples, days=TEXT_WINDOW_DAYS)
     return Snapshot(
         examples=examples,
         feature_names=tuple(feature.name for feature in features),
         numbers=np.ascontiguousarray(feature_values(history, examples, features).T, np.float32),
         attributes=attributes_as_of(history, examples, attributes),
-        tokens=hash_messages(messages.get_column("text"), key),
-        message_ids=messages.get_column("message_id").to_numpy(),
-        starts=starts,
-        ends=ends,
+        tokens=hash_messages(inbound.texts, key),
+        message_ids=inbound.message_ids,
+        starts=inbound.starts,
+        ends=inbound.ends,
     )

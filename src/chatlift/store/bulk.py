@@ -178,4 +178,5 @@ def _frame_of_columns(columns: Sequence[list[Any]], schema: pl.Schema) -> pl.Dat
 def _column(name: str, values: list[Any], dtype: pl.DataType) -> pl.Series:
     if dtype in (pl.String, pl.Float64):
         return pl.Series(name, values, dtype)
-    return pl.Series(name, values, pl.Int64).cast(dtype)
+    numbers = pl.Series(name, values, pl.Int64)
+    return numbers if dtype == pl.Int64 else numbers.cast(dtype)

@@ -2,8 +2,8 @@
 
 SQLite is read through the one SQLite library that the process already has; a second one in
 the same process would drop its file locks (`docs/decisions/0002-one-sqlite-library.md`).
-PostgreSQL is read by ADBC, except for a few contacts, where a new connection costs more than
-the rows.
+PostgreSQL is read by ADBC, except for a few contacts (`reading_contacts`), where a new connection
+costs more than the rows.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Column, ColumnElement, Connection, Integer, Select, Table, cast, null, select
+from sqlalchemy import Column, Connection, Integer, Select, Table, cast, null, select
 from sqlalchemy.dialects import postgresql
 
 from chatlift import history
 from chatlift.history import History
 from chatlift.store.base import Base
-from chatlift.store.bulk import AnySelect, among, read_all, read_columns, stored_number, table_of
+from chatlift.store.bulk import AnySelect, read_all, read_columns, stored_number, table_of
 from chatlift.store.database import Database
-from chatlift.store.linking import linked, people_of
+from chatlift.store.linking import linked
+from chatlift.store.reading_contacts import read_contacts
 from chatlift.store.tables import (
     AccountRow,
     ContactRow,
@@ -30,7 +31,6 @@ from chatlift.store.tables import (
     ObservationGapRow,
     ObservationRow,
 )
-from chatlift.vocabulary import FactSubject
 
 ReadColumns = Callable[[AnySelect, pl.Schema], pl.DataFrame]
 
@@ -46,10 +46,10 @@ def read_history(
     """Return the account's records, all of one state of the database."""
     with database.read() as connection:
         if contact_ids is not None:
-            contact_ids = list(people_of(connection, account_id, contact_ids))
-        pick = _Pick(connection, account_id, contact_ids)
-        if contact_ids is not None or database.is_sqlite:
-            return _history(connection, pick, with_text, _by_driver(connection, pick))
+            return read_contacts(connection, account_id, contact_ids, with_text=with_text)
+        pick = _Pick(account_id)
+        if database.is_sqlite:
+            return _history(connection, pick, with_text, _by_driver(connection))
         from adbc_driver_postgresql import dbapi
 
         uri = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
@@ -57,10 +57,10 @@ def read_history(
             return _history(connection, pick, with_text, _by_arrow(arrow))
 
 
-def _by_driver(connection: Connection, pick: _Pick) -> ReadColumns:
+def _by_driver(connection: Connection) -> ReadColumns:
     def read(statement: AnySelect, schema: pl.Schema) -> pl.DataFrame:
         key = _primary_key(statement)
-        if key is None or pick.contact_ids is not None:
+        if key is None:
             return read_columns(connection, statement, schema)
         return read_all(connection, statement, key, schema)
 
@@ -91,7 +91,7 @@ def _by_arrow(arrow: Any) -> ReadColumns:
 
 
 def _history(connection: Connection, pick: _Pick, with_text: bool, read: ReadColumns) -> History:
-    facts = pl.concat(read(statement, STORED_FACTS) for statement in pick.facts())
+    facts = read(pick.facts(), STORED_FACTS)
     told = History(
         contacts=read(pick.contacts(), history.CONTACTS).sort("contact_id"),
         messages=read(pick.messages(with_text=with_text), history.MESSAGES).sort(MESSAGE_ORDER),
@@ -104,18 +104,14 @@ def _history(connection: Connection, pick: _Pick, with_text: bool, read: ReadCol
         gaps=read(pick.gaps(), history.GAPS).sort("source", "gap_from"),
         time_zone=connection.scalar(pick.time_zone()) or "UTC",
     )
-    return linked(connection, pick.account_id, told, is_whole=pick.contact_ids is None)
+    return linked(connection, pick.account_id, told, is_whole=True)
 
 
 class _Pick:
-    """The statements that pick an account's rows, or those of some of its contacts."""
+    """The statements that pick an account's rows."""
 
-    def __init__(
-        self, connection: Connection, account_id: int, contact_ids: Sequence[int] | None
-    ) -> None:
-        self.connection = connection
+    def __init__(self, account_id: int) -> None:
         self.account_id = account_id
-        self.contact_ids = contact_ids
 
     def contacts(self) -> AnySelect:
         row = ContactRow
@@ -155,7 +151,7 @@ class _Pick:
         )
         return self._mine(columns, row)
 
-    def facts(self) -> list[AnySelect]:
+    def facts(self) -> AnySelect:
         row = FactRow
         columns = select(
             row.subject,
@@ -165,18 +161,7 @@ class _Pick:
             stored_number(row.known_at.expression),
             row.fact_id,
         )
-        if self.contact_ids is None:
-            return [self._mine(columns, row)]
-        owners: dict[FactSubject, tuple[type[Base], AnySelect]] = {
-            FactSubject.CONTACT: (ContactRow, select(ContactRow.contact_id)),
-            FactSubject.LEAD: (LeadRow, select(LeadRow.lead_id)),
-            FactSubject.MESSAGE: (MessageRow, select(MessageRow.message_id)),
-        }
-        mine = columns.where(row.account_id == self.account_id)
-        return [
-            mine.where(row.subject == subject, row.subject_id.in_(self._mine(ids, owner)))
-            for subject, (owner, ids) in owners.items()
-        ]
+        return self._mine(columns, row)
 
     def observations(self) -> AnySelect:
         row = ObservationRow
@@ -203,21 +188,8 @@ class _Pick:
         return select(AccountRow.time_zone).where(AccountRow.account_id == self.account_id)
 
     def _mine(self, statement: AnySelect, row: type[Base]) -> AnySelect:
-        """Keep the account's rows; with contacts named, by way of the account's contacts.
+        """Keep the account's rows.
 
-        The database has no statistics at first and would take an index on the account for
-        better than one on the contact, hence no condition on the account beside the contacts.
+        Adding nothing keeps SQLite from walking an index where it should walk the table.
         """
-        columns = table_of(row).c
-        is_mine = ContactRow.account_id == self.account_id
-        if self.contact_ids is None:
-            # Adding nothing keeps SQLite from walking an index where it should walk the table.
-            return statement.where(columns.account_id + 0 == self.account_id)
-        if row is ContactRow:
-            return statement.where(is_mine, self._is_named())
-        named = select(ContactRow.contact_id).where(is_mine, self._is_named())
-        return statement.where(columns.contact_id.in_(named))
-
-    def _is_named(self) -> ColumnElement[bool]:
-        contact_id = ContactRow.contact_id.expression
-        return among(self.connection, contact_id, self.contact_ids or [])
+        return statement.where(table_of(row).c.account_id + 0 == self.account_id)

@@ -64,7 +64,7 @@ def leads(told: History) -> tuple[ModelSpec, FittedModel, Snapshot]:
 
 def reasons(one: FittedModel, spec: ModelSpec, snapshot: Snapshot) -> list[tuple[Reason, ...]]:
     explainer = Explainer.of(one, catalogue(spec.model))
-    return explainer.reasons(snapshot, one.design(snapshot))
+    return explainer.reasons(snapshot, one.design(snapshot), range(len(snapshot)))
 
 
 def test_contributions_add_up_to_the_raw_output(

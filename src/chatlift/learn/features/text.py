@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,8 @@ MASKS = (
 WORD = r"[\p{L}\p{M}]+|[\x{E001}-\x{E004}]|\p{Extended_Pictographic}|[?!]"
 FEW_TEXTS = 300
 """Up to so many messages are numbered word by word, which is quicker than as a frame."""
+FEW_WORDS = 4_000
+"""Hashes of so many words are kept in memory, for each process."""
 MOST_DUAL_DOCUMENTS = 300
 """Up to here the weights are solved for among the documents, which is quicker and the same."""
 _PAIR = np.uint64(0x9E3779B97F4A7C15)
@@ -163,6 +166,13 @@ class _Hashed:
 
 
 def _piece_hashes(distinct: list[str], key: bytes) -> _Hashed:
+    if len(distinct) <= FEW_WORDS:
+        found = [_hashes_of(word, key) for word in distinct]
+        return _Hashed(
+            words=np.array([word for word, _ in found], dtype=np.uint64),
+            starts=np.r_[0, np.cumsum([len(pieces) for _, pieces in found])].astype(np.int64),
+            pieces=np.concatenate([np.empty(0, np.uint64), *(pieces for _, pieces in found)]),
+        )
     base = hashlib.blake2b(key=hashlib.sha256(key).digest(), digest_size=8)
     seen: dict[str, int] = {}
 
@@ -178,6 +188,20 @@ def _piece_hashes(distinct: list[str], key: bytes) -> _Hashed:
     starts = np.r_[0, np.cumsum([len(word) for word in pieces])].astype(np.int64)
     words = np.array([number(f"w:{word}") for word in distinct], dtype=np.uint64)
     return _Hashed(words, starts, flat)
+
+
+@lru_cache(maxsize=FEW_WORDS)
+def _hashes_of(word: str, key: bytes) -> tuple[int, Hashes]:
+    """Return the hashes of a word and of its pieces; the same words come again and again."""
+    base = hashlib.blake2b(key=hashlib.sha256(key).digest(), digest_size=8)
+
+    def number(token: str) -> int:
+        digest = base.copy()
+        digest.update(token.encode("utf-8"))
+        return int.from_bytes(digest.digest(), "little")
+
+    pieces = [number(piece) for piece in _pieces_of(word)]
+    return number(f"w:{word}"), np.array(pieces, dtype=np.uint64)
 
 
 def _pieces_of(word: str) -> list[str]:
@@ -361,20 +385,29 @@ def windowed_means(scores: Rows, starts: Rows, ends: Rows) -> NDArray[np.float64
     return np.where(count > 0, means, np.nan)
 
 
-def inbound_windows(
-    history: History, examples: pl.DataFrame, *, days: float
-) -> tuple[pl.DataFrame, Rows, Rows]:
-    """Return the inbound messages that any example may read, and each example's range of them.
+@dataclass(frozen=True, kw_only=True)
+class InboundWindows:
+    """The inbound messages that some examples may read, and each example's range of them."""
 
-    Returns
-    -------
-    tuple
-        Those messages sorted by contact, instant and id; start and end (not included) of the
-        example's contact's messages in the window of `days` strictly before the cutoff.
-    """
+    texts: pl.Series
+    """One per message, sorted by contact, instant and id."""
+    message_ids: Rows
+    starts: Rows
+    ends: Rows
+    """Per example the first and one past the last of its messages."""
+
+
+def inbound_windows(history: History, examples: pl.DataFrame, *, days: float) -> InboundWindows:
+    """Return what the examples' contacts wrote in the `days` strictly before each cutoff."""
     inbound = Inbound(history)
     contacts, cutoff = ids_of(examples["contact_id"]), microseconds(examples["cutoff"])
     starts = inbound.first_from(contacts, cutoff - round(days * DAY))
     ends = inbound.first_from(contacts, cutoff)
-    rows, starts, ends = rows_read(len(inbound.rows), starts, ends)
-    return inbound.messages[inbound.rows[rows]], starts, ends
+    places, starts, ends = rows_read(len(inbound.rows), starts, ends)
+    rows = inbound.rows[places]
+    return InboundWindows(
+        texts=inbound.messages["text"][rows],
+        message_ids=inbound.messages["message_id"].to_numpy()[rows],
+        starts=starts,
+        ends=ends,
+    )

@@ -10,7 +10,7 @@ Delays are whole seconds, -1 where there is none. Hours and weekdays are the bus
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,9 @@ Mask = NDArray[np.bool_]
 SECOND = 1_000_000
 HOUR = 3600 * SECOND
 DAY = 24 * HOUR
+WEEK = 7 * DAY
+FIRST_INSTANT, LAST_INSTANT = -100 * 365 * DAY, 200 * 365 * DAY
+"""From 1870 to 2169: instants whose local time is looked up in a table of the zone."""
 QUIET = 24 * HOUR
 """Silence either way after which an outbound message is a send, and a conversation begins."""
 PARTS_OF_DAY = 4
@@ -215,14 +218,28 @@ def local_time(instants: Rows, time_zone: str) -> Rows:
     """
     if time_zone == "UTC" or not len(instants):
         return instants
-    step = 15 * 60 * SECOND
-    """Zones change their offset only at full quarters of an hour."""
-    first, last = int(instants.min()) // step, int(instants.max()) // step
-    if last - first >= len(instants):
+    if instants.min() < FIRST_INSTANT or instants.max() >= LAST_INSTANT:
         return _convert(instants, time_zone)
-    quarters = np.arange(first, last + 1) * step
-    offsets = _convert(quarters, time_zone) - quarters
-    return instants + offsets[instants // step - first]
+    changes, offsets = _offsets_of(time_zone)
+    return instants + offsets[changes.searchsorted(instants, side="right")]
+
+
+@cache
+def _offsets_of(time_zone: str) -> tuple[Rows, Rows]:
+    """Return when the zone's offset changes, and the offset before, between and after that.
+
+    Found by halving the weeks in which it differs at both ends, down to the second; no zone ever
+    changed twice within a week and back.
+    """
+    weeks = np.arange(FIRST_INSTANT, LAST_INSTANT + WEEK, WEEK)
+    offsets = _convert(weeks, time_zone) - weeks
+    changed = np.flatnonzero(offsets[1:] != offsets[:-1])
+    low, high = weeks[changed], weeks[changed + 1]
+    while (high - low > SECOND).any():
+        middle = (low + high) // (2 * SECOND) * SECOND
+        is_old = _convert(middle, time_zone) - middle == offsets[changed]
+        low, high = np.where(is_old, middle, low), np.where(is_old, high, middle)
+    return high, np.r_[offsets[:1], offsets[changed + 1]]
 
 
 def _convert(instants: Rows, time_zone: str) -> Rows:
@@ -335,8 +352,10 @@ def _is_quick_reply(line: Timeline) -> Column:
 def _is_media_in(line: Timeline) -> Column:
     kinds = line.messages["kind"]
     kinds = kinds.fill_null("text") if kinds.null_count() else kinds
-    is_written = np.logical_or.reduce([(kinds == kind).to_numpy() for kind in WRITTEN_KINDS])
-    return np.asarray(line.column("is_in") & ~is_written)
+    is_media = (kinds != WRITTEN_KINDS[0]).to_numpy()
+    for kind in WRITTEN_KINDS[1:] if is_media.any() else ():
+        is_media = is_media & (kinds != kind).to_numpy()
+    return np.asarray(line.column("is_in") & is_media)
 
 
 def _of_words(name: str) -> Callable[[Timeline], Column]:

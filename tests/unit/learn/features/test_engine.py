@@ -133,9 +133,9 @@ def examples_of(contacts=CONTACTS, cutoff: datetime = CUTOFF) -> pl.DataFrame:
 
 def text_scores(history: History, examples: pl.DataFrame) -> np.ndarray:
     weights = np.random.default_rng(0).integers(-(10**6), 10**6, 2**15).astype(np.int32)
-    messages, starts, ends = inbound_windows(history, examples, days=30)
-    tokens = hash_messages(messages["text"], b"key")
-    return windowed_means(TextWeights(weights=weights).message_scores(tokens), starts, ends)
+    found = inbound_windows(history, examples, days=30)
+    scores = TextWeights(weights=weights).message_scores(hash_messages(found.texts, b"key"))
+    return windowed_means(scores, found.starts, found.ends)
 
 
 @settings(max_examples=20, deadline=None)

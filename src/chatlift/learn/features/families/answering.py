@@ -15,7 +15,7 @@ from chatlift.learn.arrays import Values
 from chatlift.learn.features.asof import AsOf
 from chatlift.learn.features.declare import Compute, Feature
 from chatlift.learn.features.families.volume import NOT_OBSERVED, count
-from chatlift.learn.features.timeline import HOUR, PARTS_OF_DAY, SECOND, part_of
+from chatlift.learn.features.timeline import HOUR, SECOND, part_of
 from chatlift.vocabulary import ModelName
 
 SECONDS_PER_HOUR = HOUR // SECOND
@@ -53,7 +53,7 @@ def _same_part(asof: AsOf, sends: str, answers: str) -> tuple[Values, Values]:
     """Return the sends, and their answers, in the part of the day of each cutoff."""
     part = part_of(asof.cutoff_hour)
     sent, answered = asof.unknown, asof.unknown
-    for number in range(PARTS_OF_DAY):
+    for number in np.unique(part).tolist():
         here = part == number
         sent = np.where(here, asof.total(f"{sends}_{number}"), sent)
         answered = np.where(here, asof.total(f"{answers}_{number}"), answered)

@@ -14,7 +14,7 @@ from chatlift.learn.arrays import Rows, Values
 from chatlift.learn.features.asof import AsOf, ratio
 from chatlift.learn.features.declare import Compute, Feature
 from chatlift.learn.features.families.answering import smoothed_share
-from chatlift.learn.features.timeline import ARROW, DIAL, PARTS_OF_DAY, part_of
+from chatlift.learn.features.timeline import ARROW, DIAL, part_of
 from chatlift.vocabulary import ModelName
 
 NEVER = "the contact has not written yet"
@@ -50,7 +50,7 @@ def _concentration(asof: AsOf) -> Values:
 def _received_same_part(asof: AsOf) -> Values:
     part = part_of(asof.cutoff_hour)
     here = asof.unknown
-    for number in range(PARTS_OF_DAY):
+    for number in np.unique(part).tolist():
         here = np.where(part == number, asof.total(f"in_part_{number}"), here)
     return ratio(here, asof.total("is_in"))
 

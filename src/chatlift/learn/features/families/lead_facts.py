@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import polars as pl
 
 from chatlift.learn.arrays import Values
@@ -16,9 +15,14 @@ NO_LEAD = "the lead's creation is not known to lie before the cutoff"
 ONLY_LEADS = frozenset({ModelName.LEAD_SCORING})
 
 
+AMOUNT = pl.col("told").str.strip_chars().cast(pl.Float64, strict=False)
+
+
 def _value(asof: AsOf) -> Values:
-    amount = asof.fact(FactSubject.LEAD, "value").str.strip_chars().cast(pl.Float64, strict=False)
-    return amount.fill_null(np.nan).to_numpy()
+    told = asof.fact(FactSubject.LEAD, "value")
+    if told.null_count() == len(told):
+        return asof.unknown
+    return told.to_frame("told").select(AMOUNT).to_series().to_numpy()
 
 
 def _since_lead(measure: str) -> Compute:

@@ -1,0 +1,274 @@
+"""How the rows of a few contacts become a `History`: a handful of prepared statements.
+
+An answer about one contact is read here while somebody waits. So the statements are built once for
+each kind of database, a row is sorted as a tuple and not as a frame, and what a frame costs is
+paid once a table. The result is that of reading everything, of those contacts alone; links between
+sources are followed as there (`store.linking`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import polars as pl
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Integer,
+    any_,
+    bindparam,
+    cast,
+    func,
+    null,
+    or_,
+    select,
+    union_all,
+)
+
+from chatlift import history
+from chatlift.history import History
+from chatlift.records import IDENTITY_FACTS
+from chatlift.store.bulk import stored_number, table_of, to_frame
+from chatlift.store.linking import linked
+from chatlift.store.tables import (
+    AccountRow,
+    ContactLinkRow,
+    ContactRow,
+    FactRow,
+    LeadRow,
+    MessageRow,
+    ObservationGapRow,
+    ObservationRow,
+)
+from chatlift.vocabulary import FactSubject
+
+Row = tuple[Any, ...]
+
+CONTACTS, MESSAGES = table_of(ContactRow), table_of(MessageRow)
+LEADS, FACTS = table_of(LeadRow), table_of(FactRow)
+LINKS, ACCOUNTS = table_of(ContactLinkRow), table_of(AccountRow)
+OBSERVATIONS, GAPS = table_of(ObservationRow), table_of(ObservationGapRow)
+
+
+def read_contacts(
+    connection: Connection, account_id: int, contact_ids: Sequence[int], *, with_text: bool
+) -> History:
+    """Return what the account has of these contacts, and of who is the same person."""
+    statements = _statements_for(connection.dialect.name)
+    reading = _Reading(connection, account_id, contact_ids)
+    links = reading.rows(statements.links)
+    if links:
+        reading = _Reading(
+            connection, account_id, sorted({*contact_ids, *(n for pair in links for n in pair)})
+        )
+    contacts = reading.rows(statements.contacts)
+    told = History(
+        contacts=to_frame([row[:-1] for row in contacts], history.CONTACTS),
+        messages=to_frame(
+            reading.rows(statements.messages if with_text else statements.messages_without_text),
+            history.MESSAGES,
+        ),
+        leads=to_frame(reading.rows(statements.leads), history.LEADS),
+        facts=_facts(reading.rows(statements.facts)),
+        observations=to_frame(sorted(reading.rows(statements.observations)), history.OBSERVATIONS),
+        contact_observations=to_frame(
+            [(row[0], row[-1]) for row in contacts if row[-1] is not None],
+            history.CONTACT_OBSERVATIONS,
+        ),
+        gaps=to_frame(sorted(reading.rows(statements.gaps)), history.GAPS),
+        time_zone=_only(reading.rows(statements.time_zone)) or "UTC",
+    )
+    return linked(connection, account_id, told, is_whole=False) if links else told
+
+
+def _facts(rows: list[Row]) -> pl.DataFrame:
+    """Return facts in the order of a whole reading; texts compare alike in Python and Polars."""
+    rows.sort(key=lambda row: (row[0], row[2], row[1], row[4], row[5]))
+    return to_frame([row[:-1] for row in rows], history.FACTS)
+
+
+def _only(rows: list[Row]) -> Any:
+    return rows[0][0] if rows else None
+
+
+class _Reading:
+    """One state of the database, read for the same contacts again and again."""
+
+    def __init__(self, connection: Connection, account_id: int, contact_ids: Sequence[int]) -> None:
+        self._connection = connection
+        ids = list(contact_ids)
+        is_sqlite = connection.dialect.name == "sqlite"
+        self._values = {"account": account_id, "ids": json.dumps(ids) if is_sqlite else ids}
+
+    def rows(self, statement: _Prepared) -> list[Row]:
+        """Return the driver's tuples: instants as microseconds, flags as 0 and 1."""
+        values = {name: self._values[name] for name in statement.parameters}
+        with self._connection.execute(statement.select, values) as result:
+            cursor: Any = result.cursor
+            rows: list[Row] = cursor.fetchall()
+        return rows
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A statement, and the names of its parameters."""
+
+    select: Any
+    parameters: tuple[str, ...] = ("account", "ids")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Statements:
+    """What is read of some contacts; sorted in the database where it is by numbers."""
+
+    links: _Prepared
+    contacts: _Prepared
+    messages: _Prepared
+    messages_without_text: _Prepared
+    leads: _Prepared
+    facts: _Prepared
+    observations: _Prepared
+    gaps: _Prepared
+    time_zone: _Prepared
+
+
+ACCOUNT: BindParameter[int] = bindparam("account", type_=BigInteger)
+
+
+@cache
+def _statements_for(dialect: str) -> _Statements:
+    of_account = ("account",)
+    return _Statements(
+        links=_Prepared(_links(dialect)),
+        contacts=_Prepared(_contacts(dialect)),
+        messages=_Prepared(_messages(dialect, with_text=True)),
+        messages_without_text=_Prepared(_messages(dialect, with_text=False)),
+        leads=_Prepared(_leads(dialect)),
+        facts=_Prepared(_facts_of(dialect)),
+        observations=_Prepared(
+            select(
+                OBSERVATIONS.c.source,
+                stored_number(OBSERVATIONS.c.observed_from),
+                stored_number(OBSERVATIONS.c.observed_through),
+            ).where(OBSERVATIONS.c.account_id == ACCOUNT),
+            of_account,
+        ),
+        gaps=_Prepared(
+            select(
+                GAPS.c.source, stored_number(GAPS.c.gap_from), stored_number(GAPS.c.gap_through)
+            ).where(GAPS.c.account_id == ACCOUNT),
+            of_account,
+        ),
+        time_zone=_Prepared(
+            select(ACCOUNTS.c.time_zone).where(ACCOUNTS.c.account_id == ACCOUNT), of_account
+        ),
+    )
+
+
+def _is_named(dialect: str, column: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Return the condition that `column` is one of the named contacts, as `bulk.among` says it."""
+    if dialect == "sqlite":
+        items = func.json_each(bindparam("ids")).table_valued("value")
+        return column.in_(select(items.c.value))
+    return column == any_(bindparam("ids", type_=ARRAY(BigInteger)))
+
+
+def _own_contacts(dialect: str) -> Any:
+    """Return the numbers of the named contacts that are the account's.
+
+    What hangs on contacts is reached through them, and not by its own account: the database has
+    no statistics at first and would take the index on the account for the better one.
+    """
+    is_own = CONTACTS.c.account_id == ACCOUNT
+    return select(CONTACTS.c.contact_id).where(is_own, _is_named(dialect, CONTACTS.c.contact_id))
+
+
+def _links(dialect: str) -> Any:
+    contact, person = LINKS.c.contact_id, LINKS.c.same_as_contact_id
+    is_own = LINKS.c.account_id == ACCOUNT
+    persons = select(person).where(is_own, _is_named(dialect, contact))
+    is_near = or_(_is_named(dialect, contact), _is_named(dialect, person), person.in_(persons))
+    return select(contact, person).where(is_own, is_near)
+
+
+def _contacts(dialect: str) -> Any:
+    return (
+        select(
+            CONTACTS.c.contact_id,
+            CONTACTS.c.external_id,
+            CONTACTS.c.source,
+            stored_number(CONTACTS.c.created_at),
+            stored_number(CONTACTS.c.churned_at),
+            stored_number(CONTACTS.c.observed_through),
+        )
+        .where(CONTACTS.c.account_id == ACCOUNT, _is_named(dialect, CONTACTS.c.contact_id))
+        .order_by(CONTACTS.c.contact_id)
+    )
+
+
+def _messages(dialect: str, *, with_text: bool) -> Any:
+    return (
+        select(
+            MESSAGES.c.message_id,
+            MESSAGES.c.contact_id,
+            MESSAGES.c.conversation_id,
+            MESSAGES.c.direction,
+            MESSAGES.c.kind,
+            MESSAGES.c.text if with_text else null().label("text"),
+            stored_number(MESSAGES.c.sent_at),
+            cast(MESSAGES.c.is_automatic, Integer),
+        )
+        .where(MESSAGES.c.contact_id.in_(_own_contacts(dialect)))
+        .order_by(MESSAGES.c.contact_id, MESSAGES.c.sent_at, MESSAGES.c.message_id)
+    )
+
+
+def _leads(dialect: str) -> Any:
+    return (
+        select(
+            LEADS.c.lead_id,
+            LEADS.c.external_id,
+            LEADS.c.contact_id,
+            stored_number(LEADS.c.created_at),
+            LEADS.c.outcome,
+            stored_number(LEADS.c.closed_at),
+            stored_number(LEADS.c.outcome_known_at),
+        )
+        .where(LEADS.c.contact_id.in_(_own_contacts(dialect)))
+        .order_by(LEADS.c.lead_id)
+    )
+
+
+def _facts_of(dialect: str) -> Any:
+    own = _own_contacts(dialect)
+    subjects = {
+        FactSubject.CONTACT: own,
+        FactSubject.LEAD: select(LEADS.c.lead_id).where(LEADS.c.contact_id.in_(own)),
+        FactSubject.MESSAGE: select(MESSAGES.c.message_id).where(MESSAGES.c.contact_id.in_(own)),
+    }
+    columns = (
+        FACTS.c.subject,
+        FACTS.c.subject_id,
+        FACTS.c.name,
+        FACTS.c.value,
+        stored_number(FACTS.c.known_at),
+        FACTS.c.fact_id,
+    )
+    return union_all(
+        *(
+            select(*columns).where(
+                FACTS.c.account_id == ACCOUNT,
+                FACTS.c.subject == subject,
+                FACTS.c.subject_id.in_(ids),
+                FACTS.c.name.not_in(IDENTITY_FACTS),
+            )
+            for subject, ids in subjects.items()
+        )
+    )
