@@ -60,7 +60,7 @@ def served(home: Path, database_url: str | None = None) -> Iterator[Served]:
     settings = Settings.from_environment(environ, default_home=home)
     service = Service(settings=settings, database=Database.open(settings.database_url))
     account = ensure_account(service.database, "default", time_zone="UTC")
-    app = create_app(service)
+    app = create_app(service, hosts=("shop.example",))
     with listening(app) as client:
         yield Served(service=service, app=app, client=client, account=account)
 
