@@ -115,14 +115,14 @@ def assert_at_rest(workspace: Workspace) -> None:
 
 def locks(workspace: Workspace) -> int:
     """How many models are locked by a run."""
-    with workspace.database.read() as connection:
+    with workspace.database.across_accounts().read() as connection:
         return connection.scalar(select(func.count()).select_from(LOCKS)) or 0
 
 
 def let_leases_run_out(database: Database) -> None:
     """Make every run look as if its process had been silent for longer than its lease."""
     past = database.now() - timedelta(seconds=1)
-    with database.write() as connection:
+    with database.across_accounts().write() as connection:
         held = update(RUNS).where(RUNS.c.lease_expires_at.is_not(None))
         connection.execute(held.values(lease_expires_at=past))
 

@@ -126,7 +126,8 @@ class Trainings(RuleBasedStateMachine):
         events = RunEvents(self.database, self.account_id).after(0, limit=10_000)
         for run_id in self.expected:
             assert_walked_the_table([event for event in events if event.run_id == run_id])
-        with self.database.write() as connection:  # The next example has the queue for itself.
+        # The next example has the queue for itself.
+        with self.database.across_accounts().write() as connection:
             for table in (LOCKS, EVENTS, RUNS):
                 connection.execute(delete(table))
         self.database.close()
@@ -215,7 +216,7 @@ class Trainings(RuleBasedStateMachine):
         """As registering a version does: only while the lease has not run out."""
 
         def write() -> Run:
-            with self.database.write() as connection:
+            with self.database.of_account(self.account_id).write() as connection:
                 held = (connection, self.account_id, claim.run_id, claim.attempt)
                 return held_run(*held, unexpired_at=self.now)
 
@@ -316,7 +317,7 @@ class Trainings(RuleBasedStateMachine):
     @invariant()
     def exactly_the_active_runs_hold_their_models(self) -> None:
         active = {i: run for i, run in self.expected.items() if run.is_active}
-        with self.database.read() as connection:
+        with self.database.across_accounts().read() as connection:
             held = connection.execute(select(LOCKS.c.model, LOCKS.c.run_id)).all()
         wanted = [(model, run_id) for run_id, run in active.items() for model in run.models]
         assert sorted(map(tuple, held)) == sorted((str(m), i) for m, i in wanted)

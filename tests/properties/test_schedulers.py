@@ -229,7 +229,7 @@ class World:
         return decided
 
     def _run_ids(self) -> Sequence[str]:
-        with self.database.read() as connection:
+        with self.database.across_accounts().read() as connection:
             return connection.scalars(select(RUNS.c.run_id)).all()
 
 

@@ -232,7 +232,7 @@ def _after(crm: Crm, folder: Path, told: list[dict[str, str]]) -> list[tuple[obj
         ),
         select(*(leads.c[n] for n in ("outcome", "closed_at"))).where(leads.c.source == source),
     )
-    with crm.database.read() as connection:
+    with crm.database.across_accounts().read() as connection:
         return [tuple(row) for statement in kept for row in connection.execute(statement)]
 
 

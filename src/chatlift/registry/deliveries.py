@@ -82,8 +82,10 @@ class Waiting:
 def keep_delivery(database: Database, hook: Webhook, body: bytes, *, now: datetime) -> int:
     """Store a body as it came, and when its webhook was last called; return its number."""
     values = {"account_id": hook.account_id, "hook_id": hook.hook_id, "received_at": now}
-    called_now = update(HOOKS).where(HOOKS.c.hook_id == hook.hook_id)
-    with database.write() as connection:
+    called_now = update(HOOKS).where(
+        HOOKS.c.account_id == hook.account_id, HOOKS.c.hook_id == hook.hook_id
+    )
+    with database.of_account(hook.account_id).write() as connection:
         kept = insert(DELIVERIES).values(values | {"body": body, "attempts": 0})
         number = connection.execute(kept.returning(DELIVERIES.c.delivery_id)).scalar_one()
         connection.execute(called_now.values(last_delivery_at=now))
@@ -92,7 +94,7 @@ def keep_delivery(database: Database, hook: Webhook, body: bytes, *, now: dateti
 
 def accounts_with_deliveries(database: Database) -> tuple[int, ...]:
     """Return the numbers of the accounts, whichever they are, for which deliveries wait."""
-    with database.read() as connection:
+    with database.across_accounts().read() as connection:
         return tuple(connection.scalars(select(DELIVERIES.c.account_id).distinct()))
 
 
@@ -100,7 +102,7 @@ class Deliveries:
     """The deliveries of one account that wait to be read; safe across threads and processes."""
 
     def __init__(self, database: Database, account_id: int) -> None:
-        self._database = database
+        self._database = database.of_account(account_id)
         self._account_id = account_id
 
     def hook_ids(self) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ class Predictions:
     """The served answers of one account; safe across threads and processes."""
 
     def __init__(self, database: Database, account_id: int) -> None:
-        self._database = database
+        self._database = database.of_account(account_id)
         self._account_id = account_id
 
     def log(self, model: ModelName, served: pl.DataFrame, *, now: datetime) -> int:

@@ -184,7 +184,8 @@ def end(
         raise ValueError(f"A run cannot end as {status}.")
     percent = 100.0 if status is RunStatus.COMPLETED else run.progress_percent
     values = _let_go(message) | {"completed_at": now, "progress_percent": percent, "error": error}
-    connection.execute(delete(LOCKS).where(LOCKS.c.run_id == run.run_id))
+    mine = (LOCKS.c.account_id == run.account_id) & (LOCKS.c.run_id == run.run_id)
+    connection.execute(delete(LOCKS).where(mine))
     data = {"status": status, "message": message}
     return _move(connection, run, status, RunEventKind.ENDED, data, now, values)
 
@@ -219,16 +220,20 @@ def expire_leases(database: Database, *, account_id: int | None = None) -> tuple
     account_id
         Look at one account only; by default at all.
     """
-    with database.read() as connection:
+    looked_at = (
+        database.across_accounts() if account_id is None else database.of_account(account_id)
+    )
+    with looked_at.read() as connection:
         lapsed = (RUNS.c.status == RunStatus.TRAINING) & (
             RUNS.c.lease_expires_at <= database.now(connection)
         )
         chosen = lapsed if account_id is None else lapsed & (RUNS.c.account_id == account_id)
-        run_ids = connection.scalars(select(RUNS.c.run_id).where(chosen)).all()
+        rows = connection.execute(select(RUNS.c.account_id, RUNS.c.run_id).where(chosen)).all()
     expired = []
-    for run_id in run_ids:
-        with database.write() as connection:
-            found = find_run(connection, RUNS.c.run_id == run_id, lock=True)
+    for owner, run_id in rows:
+        mine = (RUNS.c.account_id == owner) & (RUNS.c.run_id == run_id)
+        with database.of_account(owner).write() as connection:
+            found = find_run(connection, mine, lock=True)
             now = database.now(connection)
             if found is not None and _is_lapsed(found, now):
                 expired.append(lose(connection, found, message=LAPSED, now=now))
@@ -338,8 +343,8 @@ def _move(
 ) -> Run:
     if status not in TRANSITIONS[run.status]:
         raise ValueError(f"A run cannot go from {run.status} to {status}.")
-    changed = update(RUNS).where(RUNS.c.run_id == run.run_id).values(status=status, **values)
-    connection.execute(changed)
+    mine = (RUNS.c.account_id == run.account_id) & (RUNS.c.run_id == run.run_id)
+    connection.execute(update(RUNS).where(mine).values(status=status, **values))
     _tell(connection, run, kind, data, now)
     return get_run(connection, run.account_id, run.run_id)
 

@@ -47,7 +47,7 @@ class RunEvents:
     """The events of one account's runs; safe across threads and processes."""
 
     def __init__(self, database: Database, account_id: int) -> None:
-        self._database = database
+        self._database = database.of_account(account_id)
         self._account_id = account_id
 
     def after(self, event_id: int, *, limit: int = 500) -> tuple[RunEvent, ...]:
@@ -97,13 +97,13 @@ def tell(
 
 
 def delete_progress(database: Database, *, ended_before: datetime) -> int:
-    """Delete the steps told by runs that ended before an instant; return how many those were.
+    """Delete the steps told by all runs that ended before an instant; return how many those were.
 
     What the run's other events say (begun, judged, ended) stays.
     """
     old = select(RUNS.c.run_id).where(RUNS.c.completed_at < ended_before)
     steps = (EVENTS.c.kind == RunEventKind.PROGRESS) & EVENTS.c.run_id.in_(old)
-    with database.write() as connection:
+    with database.across_accounts().write() as connection:
         return connection.execute(delete(EVENTS).where(steps)).rowcount
 
 

@@ -60,7 +60,7 @@ class RunQueue:
     """The runs of all accounts that wait for a worker or have one; safe across processes."""
 
     def __init__(self, database: Database, *, lease: timedelta = LEASE) -> None:
-        self._database = database
+        self._database = database.across_accounts()
         self._lease = lease
 
     def queued(self, *, limit: int = 1_000) -> tuple[str, ...]:
@@ -110,7 +110,7 @@ class RunQueue:
 
     def look(self, claimed: Claim) -> Run:
         """Return the run as it stands; raises `RunLost` if the attempt is no longer its own."""
-        with self._database.read() as connection:
+        with self._of_account(claimed).read() as connection:
             run = get_run(connection, claimed.run.account_id, claimed.run_id)
         refuse_lost(run, claimed.attempt)
         return run
@@ -119,8 +119,8 @@ class RunQueue:
         """Renew the lease and return the run; raises `RunLost` as `look`."""
         with self._held(claimed) as (connection, run):
             expires_at = self._database.now(connection) + self._lease
-            mine = update(RUNS).where(RUNS.c.run_id == run.run_id)
-            connection.execute(mine.values(lease_expires_at=expires_at))
+            mine = (RUNS.c.account_id == run.account_id) & (RUNS.c.run_id == run.run_id)
+            connection.execute(update(RUNS).where(mine).values(lease_expires_at=expires_at))
             return run
 
     def give_back(self, claimed: Claim, *, message: str) -> Run:
@@ -170,8 +170,11 @@ class RunQueue:
         """Take the runs whose lease has run out from their processes; see `Runs.expire`."""
         return expire_leases(self._database)
 
+    def _of_account(self, claimed: Claim) -> Database:
+        return self._database.of_account(claimed.run.account_id)
+
     @contextmanager
     def _held(self, claimed: Claim) -> Iterator[tuple[Connection, Run]]:
-        with self._database.write() as connection:
+        with self._of_account(claimed).write() as connection:
             account_id = claimed.run.account_id
             yield connection, held_run(connection, account_id, claimed.run_id, claimed.attempt)

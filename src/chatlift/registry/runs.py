@@ -32,7 +32,7 @@ class Runs:
     """The runs of one account; safe across threads and processes."""
 
     def __init__(self, database: Database, account_id: int, *, lease: timedelta = LEASE) -> None:
-        self._database = database
+        self._database = database.of_account(account_id)
         self._account_id = account_id
         self._lease = lease
 
@@ -319,7 +319,8 @@ class Runs:
         raise Conflict("No training is under way: nothing to stop. See `chatlift runs list`.")
 
     def _set(self, connection: Connection, run_id: str, values: Mapping[str, Any]) -> None:
-        connection.execute(update(RUNS).where(RUNS.c.run_id == run_id).values(**values))
+        mine = (RUNS.c.account_id == self._account_id) & (RUNS.c.run_id == run_id)
+        connection.execute(update(RUNS).where(mine).values(**values))
 
     def _tell(
         self,

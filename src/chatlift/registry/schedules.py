@@ -37,7 +37,7 @@ class Schedules:
     """
 
     def __init__(self, database: Database, account_id: int) -> None:
-        self._database = database
+        self._database = database.of_account(account_id)
         self._account_id = account_id
 
     def put(

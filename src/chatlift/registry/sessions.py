@@ -51,7 +51,7 @@ def make_sign_in_link(database: Database, account_id: int, role: Role, *, now: d
         created_at=now,
         expires_at=now + LINK_LASTS,
     )
-    with database.write() as connection:
+    with database.of_account(account_id).write() as connection:
         connection.execute(row)
     return secret
 
@@ -69,7 +69,7 @@ def sign_in(database: Database, link: str, *, now: datetime) -> str | None:
         .values(used_at=now)
         .returning(LINKS.c.account_id, LINKS.c.role)
     )
-    with database.write() as connection:
+    with database.across_accounts().write() as connection:
         found = connection.execute(used).one_or_none()
         if found is None:
             return None
@@ -98,7 +98,7 @@ def find_session(database: Database, secret: str, *, now: datetime) -> Session |
             SESSIONS.c.expires_at > now,
         )
     )
-    with database.read() as connection:
+    with database.across_accounts().read() as connection:
         row = connection.execute(statement).one_or_none()
     if row is None:
         return None
@@ -114,14 +114,14 @@ def find_session(database: Database, secret: str, *, now: datetime) -> Session |
 def sign_out(database: Database, secret: str, *, now: datetime) -> None:
     """End the session that a cookie names, if there is one."""
     named = (SESSIONS.c.sha256 == sha256_of(secret)) & SESSIONS.c.ended_at.is_(None)
-    with database.write() as connection:
+    with database.across_accounts().write() as connection:
         connection.execute(update(SESSIONS).where(named).values(ended_at=now))
 
 
 def delete_ended(database: Database, *, now: datetime) -> int:
     """Delete sessions and links that were over long ago; return how many."""
     before = now - KEPT_AFTER_END
-    with database.write() as connection:
+    with database.across_accounts().write() as connection:
         old = delete(SESSIONS).where(SESSIONS.c.expires_at < before)
         used = delete(LINKS).where(LINKS.c.expires_at < before)
         return connection.execute(old).rowcount + connection.execute(used).rowcount

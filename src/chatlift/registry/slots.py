@@ -36,7 +36,7 @@ MISSED = "A later slot was due before this one was decided; of missed slots only
 def schedules_in_force(database: Database) -> tuple[Schedule, ...]:
     """Return the schedules of all accounts that are not paused, in the order they were made."""
     statement = select(SCHEDULES).where(SCHEDULES.c.paused_at.is_(None))
-    with database.read() as connection:
+    with database.across_accounts().read() as connection:
         rows = connection.execute(statement.order_by(SCHEDULES.c.schedule_id))
         return tuple(schedule_of(row) for row in rows)
 
@@ -53,7 +53,7 @@ def decide_due(database: Database, schedule: Schedule, now: datetime) -> tuple[S
     """
     decided: list[Slot] = []
     while len(decided) % BATCH_SLOTS == 0:
-        with database.write() as connection:
+        with database.of_account(schedule.account_id).write() as connection:
             key = SCHEDULES.c.schedule_id == schedule.schedule_id
             found = find_schedule(connection, schedule.account_id, key, lock=True)
             if found is None or found.is_paused:

@@ -78,7 +78,7 @@ class Tokens:
     """The tokens of one account; safe across threads and processes."""
 
     def __init__(self, database: Database, account_id: int) -> None:
-        self._database = database
+        self._database = database.of_account(account_id)
         self._account_id = account_id
 
     def create(
@@ -154,7 +154,7 @@ def token_owner(database: Database, secret: str) -> TokenOwner | None:
         .join_from(TOKENS, ACCOUNTS, TOKENS.c.account_id == ACCOUNTS.c.account_id)
         .where(TOKENS.c.sha256 == sha256_of(secret))
     )
-    with database.read() as connection:
+    with database.across_accounts().read() as connection:
         row = connection.execute(statement).one_or_none()
     if row is None:
         return None
@@ -170,7 +170,7 @@ def note_use(database: Database, token: Token, *, now: datetime, before: datetim
     """Keep that a token was used, unless a use since `before` is kept already."""
     mine = (TOKENS.c.token_id == token.token_id) & (TOKENS.c.account_id == token.account_id)
     old = or_(TOKENS.c.last_used_at.is_(None), TOKENS.c.last_used_at < before)
-    with database.write() as connection:
+    with database.of_account(token.account_id).write() as connection:
         connection.execute(update(TOKENS).where(mine, old).values(last_used_at=now))
 
 
@@ -181,7 +181,7 @@ def has_admin_token(database: Database, *, now: datetime) -> bool:
         TOKENS.c.revoked_at.is_(None),
         or_(TOKENS.c.expires_at.is_(None), TOKENS.c.expires_at > now),
     )
-    with database.read() as connection:
+    with database.across_accounts().read() as connection:
         return connection.execute(statement.limit(1)).first() is not None
 
 

@@ -130,7 +130,7 @@ class Versions:
     """The versions of one account; safe across threads and processes."""
 
     def __init__(self, database: Database, account_id: int, artifacts_root: Path) -> None:
-        self._database = database
+        self._database = database.of_account(account_id)
         self._account_id = account_id
         self._root = artifacts_root
 
@@ -412,7 +412,11 @@ class Versions:
         columns = [_stored_column(name) for name in EVALUATION_PREDICTIONS]
         statement = (
             select(*columns)
-            .where(EVALUATIONS.c.version_id == version.version_id)
+            .join(VERSIONS, VERSIONS.c.version_id == EVALUATIONS.c.version_id)
+            .where(
+                VERSIONS.c.account_id == self._account_id,
+                EVALUATIONS.c.version_id == version.version_id,
+            )
             .order_by(EVALUATIONS.c.evaluation_prediction_id)
         )
         with self._database.read() as connection:
@@ -524,7 +528,8 @@ class Versions:
                 gone = _change(model, kind, serving, None, by, reason, now, {})
                 move_champion(connection, self._account_id, gone)
             ids = [version.version_id for version in versions]
-            connection.execute(delete(VERSIONS).where(VERSIONS.c.version_id.in_(ids)))
+            mine = VERSIONS.c.account_id == self._account_id
+            connection.execute(delete(VERSIONS).where(mine, VERSIONS.c.version_id.in_(ids)))
         for version in versions:
             shutil.rmtree(version.folder, ignore_errors=True)
 

@@ -115,7 +115,7 @@ class Webhooks:
     """The webhooks of one account; safe across threads and processes."""
 
     def __init__(self, database: Database, account_id: int) -> None:
-        self._database = database
+        self._database = database.of_account(account_id)
         self._account_id = account_id
 
     def create(
@@ -239,7 +239,7 @@ class Webhooks:
 
 def called(database: Database, hook_id: str) -> Webhook | None:
     """Return the webhook in use that somebody calls, of whatever account; None: there is none."""
-    with database.read() as connection:
+    with database.across_accounts().read() as connection:
         return find_called(connection, hook_id)
 
 

@@ -25,6 +25,7 @@ class Workspace:
 
     settings: Settings
     database: Database
+    """As the account sees it."""
     account: Account
     crm: Crm
     runs: Runs
@@ -52,6 +53,7 @@ def open_workspace(settings: Settings) -> Iterator[Workspace]:
 
 def workspace_in(database: Database, settings: Settings, account: Account) -> Workspace:
     """Return an account's handles in a database that is open; whoever opened it closes it."""
+    database = database.of_account(account.account_id)
     return Workspace(
         settings=settings,
         database=database,

@@ -36,11 +36,12 @@ def ensure_account(database: Database, name: str, *, time_zone: str) -> Account:
 
     An account that exists keeps the zone it has.
     """
-    with database.read() as connection:
+    everything = database.across_accounts()
+    with everything.read() as connection:
         found = _find(connection, name)
     if found is None:
         new = pl.DataFrame({"name": [name], "time_zone": [time_zone], "settings": ["{}"]})
-        with database.write() as connection:
+        with everything.write() as connection:
             insert_new(connection, table_of(AccountRow), new)
             found = _find(connection, name)
     if found is None:
@@ -56,7 +57,7 @@ def account_numbered(database: Database, account_id: int) -> Account:
     NotFound
         If there is none.
     """
-    with database.read() as connection:
+    with database.of_account(account_id).read() as connection:
         wanted = select(*_shown()).where(AccountRow.account_id == account_id)
         row: Row[Any] | None = connection.execute(wanted).one_or_none()
     if row is None:
@@ -86,13 +87,13 @@ def create_account(database: Database, name: str, *, time_zone: str) -> Account:
 
 def find_account(database: Database, name: str) -> Account | None:
     """Return the account called `name`; None if there is none."""
-    with database.read() as connection:
+    with database.across_accounts().read() as connection:
         return _find(connection, name)
 
 
 def all_accounts(database: Database) -> tuple[Account, ...]:
     """Return every account, by name."""
-    with database.read() as connection:
+    with database.across_accounts().read() as connection:
         found = connection.execute(select(*_shown()).order_by(AccountRow.name))
         return tuple(Account(**row._mapping) for row in found)
 
@@ -123,7 +124,7 @@ def save_time_zone(database: Database, account_id: int, time_zone: str) -> None:
 
 def _update(database: Database, account_id: int, **values: Any) -> None:
     chosen = update(table_of(AccountRow)).where(AccountRow.account_id == account_id)
-    with database.write() as connection:
+    with database.of_account(account_id).write() as connection:
         if not connection.execute(chosen.values(values)).rowcount:
             raise NotFound(f"No account has the number {account_id}; settings were not saved.")
 

@@ -31,6 +31,7 @@ from sqlalchemy.dialects import sqlite
 
 from chatlift.records import INSTANT
 from chatlift.store.base import Base
+from chatlift.store.bound import VOUCHED, account_of, vouch_for_rows
 
 FETCHED_ROWS = 10_000
 SPAN_ROWS = 4_000
@@ -64,9 +65,15 @@ def insert_new(connection: Connection, table: Table, frame: pl.DataFrame) -> int
     ----------
     frame
         One row per row to insert; its columns are columns of `table`.
+
+    Raises
+    ------
+    NotOfThisAccount
+        If a row is not of the account of the connection.
     """
     if frame.is_empty():
         return 0
+    vouch_for_rows(connection, table, frame)
     if connection.dialect.name == "sqlite":
         return _insert_into_sqlite(connection, table, to_storage(frame))
     return _copy_into_postgresql(connection, table, to_storage(frame))
@@ -76,7 +83,7 @@ def _insert_into_sqlite(connection: Connection, table: Table, stored: pl.DataFra
     statement = sqlite.insert(table).on_conflict_do_nothing()
     compiled = statement.compile(dialect=connection.dialect, column_keys=stored.columns)
     rows = stored.select(compiled.positiontup or stored.columns).rows()
-    return connection.exec_driver_sql(str(compiled), rows).rowcount
+    return connection.exec_driver_sql(str(compiled), rows, VOUCHED).rowcount
 
 
 def _copy_into_postgresql(connection: Connection, table: Table, stored: pl.DataFrame) -> int:
@@ -84,28 +91,30 @@ def _copy_into_postgresql(connection: Connection, table: Table, stored: pl.DataF
     names = ", ".join(f'"{name}"' for name in stored.columns)
     staging = f"staging_{table.name}"
     connection.exec_driver_sql(
-        f"CREATE TEMPORARY TABLE {staging} AS SELECT {names} FROM {table.name} WITH NO DATA"  # noqa: S608
+        f"CREATE TEMPORARY TABLE {staging} AS SELECT {names} FROM {table.name} WITH NO DATA",  # noqa: S608
+        execution_options=VOUCHED,
     )
     driver = cast("Any", connection.connection)
     with driver.cursor() as cursor, cursor.copy(f"COPY {staging} ({names}) FROM STDIN") as copy:
         for row in stored.iter_rows():
             copy.write_row(row)
     inserted = connection.exec_driver_sql(
-        f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {staging} ON CONFLICT DO NOTHING"  # noqa: S608
+        f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {staging} ON CONFLICT DO NOTHING",  # noqa: S608
+        execution_options=VOUCHED,
     ).rowcount
     connection.exec_driver_sql(f"DROP TABLE {staging}")
     return inserted
 
 
 def update_rows(connection: Connection, table: Table, frame: pl.DataFrame) -> None:
-    """Set the columns of `frame` on the rows that its primary key column names."""
+    """Set the columns of `frame` on the account's rows that its primary key column names."""
     if frame.is_empty():
         return
     (key,) = table.primary_key.columns
     changed = [name for name in frame.columns if name != key.name]
     statement = (
         update(table)
-        .where(key == bindparam("key_of_row"))
+        .where(key == bindparam("key_of_row"), table.c.account_id == account_of(connection))
         .values({name: bindparam(f"new_{name}") for name in changed})
     )
     renamed = frame.rename({key.name: "key_of_row"} | {name: f"new_{name}" for name in changed})
@@ -150,7 +159,9 @@ def read_all(
     SQLite hands over each column of a span as one JSON array: three times as fast as a
     tuple per row.
     """
-    last = connection.scalar(select(func.max(key))) or 0
+    # Adding nothing keeps SQLite on the primary key, from whose end it finds this at once.
+    is_own = key.table.c.account_id + 0 == account_of(connection)
+    last = connection.scalar(select(func.max(key)).where(is_own)) or 0
     pieces = [to_frame([], schema)]
     for start in range(0, last + 1, SPAN_ROWS):
         rows = statement.where(key.between(start, start + SPAN_ROWS - 1)).subquery()

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, select
 
+from chatlift.store.bound import account_of
 from chatlift.store.bulk import among, table_of
 from chatlift.store.crm import Crm
 from chatlift.store.forgetting import rejected_about
@@ -61,7 +62,9 @@ def _own() -> list[tuple[str, Table]]:
 
 
 def _of(connection: Connection, table: Table, ids: Sequence[int]) -> ColumnElement[bool]:
-    return among(connection, table.c.contact_id, ids)
+    # Adding nothing keeps the database on the index of the contact.
+    is_own = table.c.account_id + 0 == account_of(connection)
+    return is_own & among(connection, table.c.contact_id, ids)
 
 
 def _rows(connection: Connection, table: Table, chosen: ColumnElement[bool]) -> Rows:
@@ -86,10 +89,20 @@ def _facts(
 
 
 def _versions(connection: Connection, ids: Sequence[int]) -> Rows:
-    trained = select(EVALUATIONS.c.version_id).where(_of(connection, EVALUATIONS, ids))
+    trained = (
+        select(EVALUATIONS.c.version_id)
+        .join(VERSIONS, VERSIONS.c.version_id == EVALUATIONS.c.version_id)
+        .where(
+            VERSIONS.c.account_id == account_of(connection),
+            among(connection, EVALUATIONS.c.contact_id, ids),
+        )
+    )
     statement = (
         select(VERSIONS.c.model, VERSIONS.c.number)
-        .where(VERSIONS.c.version_id.in_(trained))
+        .where(
+            VERSIONS.c.account_id == account_of(connection),
+            VERSIONS.c.version_id.in_(trained),
+        )
         .order_by(VERSIONS.c.model, VERSIONS.c.number)
     )
     return [dict(row._mapping) for row in connection.execute(statement)]

@@ -72,7 +72,7 @@ class Crm:
     def __init__(
         self, database: Database, account_id: int, *, tombstone_key: bytes | None = None
     ) -> None:
-        self.database = database
+        self.database = database.of_account(account_id)
         self.account_id = account_id
         self._tombstone_key = tombstone_key
 

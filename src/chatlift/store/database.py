@@ -4,6 +4,9 @@ SQLite is the embedded default, PostgreSQL serves a fleet; nothing above this fi
 know which. On SQLite every connection checks foreign keys, keeps a write-ahead log, syncs
 each commit to disk and overwrites what is deleted; a writer takes the write lock when its
 transaction begins, so it waits at the start and never fails in the middle.
+
+A database as it is opened touches no account's table: `of_account` and `across_accounts` give
+handles that do, on the same connections (`store.bound`).
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, m
 from sqlalchemy.exc import ArgumentError, OperationalError
 
 from chatlift.errors import InvalidInput, Unavailable
+from chatlift.store.bound import ACCOUNT, ACROSS, watch
 
 SCHEMA_REVISION = "0007"
 """The newest migration; a test holds it equal to what `migrations/` says."""
@@ -37,15 +41,18 @@ PRAGMAS = (
 
 
 class Database:
-    """A pool of connections to one database whose schema is current; safe across threads."""
+    """A pool of connections to one database whose schema is current; safe across threads.
+
+    Its connections belong to one account, are opened across all, or (as `open` gives it) may
+    touch no account's table.
+    """
 
     def __init__(self, engine: Engine, *, clock: Callable[[], datetime] | None = None) -> None:
         self._engine = engine
         self._clock = clock
         self._writers = engine.execution_options(**{WRITES: True})
-        self._maintainers = engine.execution_options(**{MAINTAINS: True})
-        if not self.is_sqlite:
-            self._maintainers = engine.execution_options(isolation_level="AUTOCOMMIT")
+        upkeep = {MAINTAINS: True} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
+        self._maintainers = engine.execution_options(**{ACCOUNT: ACROSS, **upkeep})
         self._readers = engine if self.is_sqlite else engine.execution_options(**ONE_STATE)
 
     @classmethod
@@ -83,6 +90,24 @@ class Database:
     def is_sqlite(self) -> bool:
         """Whether this is SQLite; otherwise it is PostgreSQL."""
         return self._engine.dialect.name == "sqlite"
+
+    def of_account(self, account_id: int) -> Database:
+        """Return this database as one account sees it: statements must name the account.
+
+        Both handles share their connections; closing one closes both.
+        """
+        return self._with_scope(account_id)
+
+    def across_accounts(self) -> Database:
+        """Return this database as a whole, for what must see all accounts.
+
+        Those are few and each is listed, with its reason, in `tests/house/test_across_accounts.py`.
+        """
+        return self._with_scope(ACROSS)
+
+    def _with_scope(self, scope: int | str) -> Database:
+        engine = self._engine.execution_options(**{ACCOUNT: scope})
+        return Database(engine, clock=self._clock)
 
     @property
     def url(self) -> URL:
@@ -139,7 +164,10 @@ class Database:
 
     @contextmanager
     def maintain(self) -> Iterator[Connection]:
-        """Give a connection without a transaction, for upkeep that allows of none (VACUUM)."""
+        """Give a connection without a transaction, for upkeep that allows of none (VACUUM).
+
+        It is upkeep of the whole database, so no account is asked for.
+        """
         with self._maintainers.connect() as connection:
             yield connection
 
@@ -155,7 +183,7 @@ class Database:
         # Alembic takes a fifth of a second to import, paid only when there is work for it.
         from chatlift.store.migrations.upgrade import take_turn, upgrade  # noqa: PLC0415
 
-        with self.write() as connection:
+        with self.across_accounts().write() as connection:
             take_turn(connection)
             upgrade(connection, stored=stored_revision(connection))
 
@@ -208,8 +236,11 @@ def _make_folder(url: URL) -> None:
 
 def _engine_of(url: URL) -> Engine:
     if url.get_backend_name() == "postgresql":
-        return create_engine(url, pool_pre_ping=True)
+        engine = create_engine(url, pool_pre_ping=True)
+        watch(engine)
+        return engine
     engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
+    watch(engine)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

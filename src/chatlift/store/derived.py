@@ -84,7 +84,8 @@ def replace_derived(
     with crm.database.write() as connection:
         known = read_columns(connection, select(*columns).where(mine), STORED)
         gone = known.join(told, on="external_id", how="anti").get_column("lead_id").to_list()
-        connection.execute(delete(LEADS).where(among(connection, LEADS.c.lead_id, gone)))
+        is_gone = among(connection, LEADS.c.lead_id, gone)
+        connection.execute(delete(LEADS).where(mine, is_gone))
         both = told.join(known, on="external_id", how="left", suffix="_known")
         is_new = pl.col("lead_id").is_null()
         parts = [name for name in TOLD if name != "external_id"]

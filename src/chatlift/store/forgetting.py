@@ -19,6 +19,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    Select,
     Table,
     delete,
     distinct,
@@ -32,6 +33,7 @@ from sqlalchemy.exc import OperationalError
 
 from chatlift.records import INSTANT
 from chatlift.store.base import Base
+from chatlift.store.bound import account_of
 from chatlift.store.bulk import among, insert_new, table_of
 from chatlift.store.crm import Crm
 from chatlift.store.database import Database
@@ -65,6 +67,10 @@ PREDICTIONS, EVALUATIONS = table_of(PredictionRow), table_of(EvaluationPredictio
 BATCHES, REJECTED = table_of(ImportBatchRow), table_of(RejectionRow)
 FORGETTINGS, MARKS = table_of(ForgettingRow), table_of(RetrainingMarkRow)
 VERSIONS, DELIVERIES = table_of(VersionRow), table_of(WebhookDeliveryRow)
+MARKED = pl.Schema(
+    {"forgetting_id": pl.Int64(), "version_id": pl.Int64(), "contact_count": pl.Int64()}
+)
+"""One row per version that a forgetting marks for retraining."""
 
 CHUNK_MESSAGES = 5_000
 """Messages deleted in one transaction, so that it lasts below a second."""
@@ -110,7 +116,8 @@ def rejected_about(
 ) -> list[dict[str, Any]]:
     """Return the refused rows of the account's imports that name the contacts or their messages."""
     theirs = select(MESSAGES.c.external_id).where(
-        among(connection, MESSAGES.c.contact_id, contact_ids)
+        MESSAGES.c.account_id + 0 == account_id,
+        among(connection, MESSAGES.c.contact_id, contact_ids),
     )
     is_message = REJECTED.c.value.in_(theirs).label("is_message")
     statement = (
@@ -152,7 +159,10 @@ class Forgetting:
             found = rejected_about(connection, self._account, self._ids, identity)
         with self._crm.database.write() as connection:
             numbers = [row["rejected_row_id"] for row in found]
-            chosen = among(connection, REJECTED.c.rejected_row_id, numbers)
+            batches = select(BATCHES.c.batch_id).where(BATCHES.c.account_id == self._account)
+            chosen = REJECTED.c.batch_id.in_(batches) & among(
+                connection, REJECTED.c.rejected_row_id, numbers
+            )
             return self._delete(connection, "rejected_rows", REJECTED, chosen)
 
     def delete_deliveries(self, identity: Identity) -> int:
@@ -166,7 +176,8 @@ class Forgetting:
                 if identity.is_named_in(_content_of(body), in_numbers=True)
             ]
         with self._crm.database.write() as connection:
-            chosen = among(connection, row.delivery_id, numbers)
+            is_own = row.account_id == self._account
+            chosen = is_own & among(connection, row.delivery_id, numbers)
             return self._delete(connection, "webhook_deliveries", DELIVERIES, chosen)
 
     def mask_texts(self, identity: Identity) -> None:
@@ -191,7 +202,8 @@ class Forgetting:
                 named = [("message", row.external_id) for row in rows if row.source == source]
                 self._leave(connection, source, named, now)
             self._delete_facts(connection, FactSubject.MESSAGE, ids)
-            chosen = among(connection, MESSAGES.c.message_id, ids)
+            is_own = MESSAGES.c.account_id + 0 == self._account
+            chosen = is_own & among(connection, MESSAGES.c.message_id, ids)
             return self._delete(connection, "messages", MESSAGES, chosen)
 
     def delete_contacts(self) -> None:
@@ -218,7 +230,7 @@ class Forgetting:
             for table in (PREDICTIONS, MESSAGES, LEADS, CONVERSATIONS, CONTACTS):
                 mine = self._is_mine(connection, table)
                 self._delete(connection, table.name, table, mine)
-            done = update(FORGETTINGS).where(FORGETTINGS.c.forgetting_id == self._forgetting_id)
+            done = update(FORGETTINGS).where(_is_own(connection, self._forgetting_id))
             connection.execute(done.values(contact_ids=[]))
 
     def count(self, counts: Mapping[str, int]) -> None:
@@ -234,7 +246,13 @@ class Forgetting:
         return [c for c in all_contacts(self._crm) if c.contact_id not in self._ids]
 
     def _is_mine(self, connection: Connection, table: Table) -> ColumnElement[bool]:
-        return among(connection, table.c.contact_id, self._ids)
+        # Adding nothing keeps the database on the index of the contact.
+        is_own = table.c.account_id + 0 == self._account
+        return is_own & among(connection, table.c.contact_id, self._ids)
+
+    def _is_evaluation(self, connection: Connection) -> ColumnElement[bool]:
+        theirs = among(connection, EVALUATIONS.c.contact_id, self._ids)
+        return theirs & EVALUATIONS.c.version_id.in_(_own_versions(self._account))
 
     def _receipt(self, connection: Connection, now: datetime) -> int:
         """Return the receipt that was begun for these contacts, or a new one."""
@@ -277,15 +295,11 @@ class Forgetting:
     def _mark(self, connection: Connection) -> None:
         trained = (
             select(EVALUATIONS.c.version_id, func.count(distinct(EVALUATIONS.c.contact_id)))
-            .where(self._is_mine(connection, EVALUATIONS))
+            .where(self._is_evaluation(connection))
             .group_by(EVALUATIONS.c.version_id)
         )
-        known = select(MARKS.c.version_id).where(MARKS.c.forgetting_id == self._forgetting_id)
-        marked = set(connection.scalars(known))
-        for version_id, count in connection.execute(trained).all():
-            if version_id not in marked:
-                values = {"version_id": version_id, "forgetting_id": self._forgetting_id}
-                connection.execute(insert(MARKS).values(values | {"contact_count": count}))
+        rows = [(self._forgetting_id, *row) for row in connection.execute(trained).all()]
+        insert_new(connection, MARKS, pl.DataFrame(rows, MARKED, orient="row"))
 
     def _delete_facts(
         self, connection: Connection, subject: FactSubject, ids: Sequence[int]
@@ -298,7 +312,7 @@ class Forgetting:
         self._delete(connection, "facts", FACTS, chosen)
 
     def _unlink_evaluations(self, connection: Connection) -> None:
-        unlinked = update(EVALUATIONS).where(self._is_mine(connection, EVALUATIONS))
+        unlinked = update(EVALUATIONS).where(self._is_evaluation(connection))
         count = connection.execute(unlinked.values(contact_id=None, entity_id=None)).rowcount
         _count(connection, self._forgetting_id, {"evaluation_predictions": count})
 
@@ -374,7 +388,9 @@ def complete(crm: Crm, *, now: datetime) -> None:
     """Close the receipts whose contacts are gone."""
     with crm.database.write() as connection:
         ids = [r.forgetting_id for r in _open(connection, crm.account_id) if not r.contact_ids]
-        closed = update(FORGETTINGS).where(FORGETTINGS.c.forgetting_id.in_(ids))
+        closed = update(FORGETTINGS).where(
+            FORGETTINGS.c.account_id == crm.account_id, FORGETTINGS.c.forgetting_id.in_(ids)
+        )
         connection.execute(closed.values(completed_at=now))
 
 
@@ -382,7 +398,10 @@ def _marked(connection: Connection, forgetting_id: int) -> tuple[TrainedVersion,
     statement = (
         select(VERSIONS.c.model, VERSIONS.c.number, MARKS.c.contact_count)
         .join(MARKS, MARKS.c.version_id == VERSIONS.c.version_id)
-        .where(MARKS.c.forgetting_id == forgetting_id)
+        .where(
+            VERSIONS.c.account_id == account_of(connection),
+            MARKS.c.forgetting_id == forgetting_id,
+        )
         .order_by(VERSIONS.c.model, VERSIONS.c.number)
     )
     return tuple(TrainedVersion(**row._mapping) for row in connection.execute(statement))
@@ -406,11 +425,15 @@ def unlink_forgotten(
     if newest is None:
         return
     there = select(CONTACTS.c.contact_id).where(CONTACTS.c.account_id == account_id)
-    gone = (EVALUATIONS.c.version_id == version_id) & EVALUATIONS.c.contact_id.not_in(there)
+    gone = (
+        EVALUATIONS.c.version_id.in_(_own_versions(account_id))
+        & (EVALUATIONS.c.version_id == version_id)
+        & EVALUATIONS.c.contact_id.not_in(there)
+    )
     count = connection.scalar(select(func.count(distinct(EVALUATIONS.c.contact_id))).where(gone))
     if count:
-        mark = {"version_id": version_id, "forgetting_id": newest, "contact_count": count}
-        connection.execute(insert(MARKS).values(mark))
+        mark = pl.DataFrame([(newest, version_id, count)], MARKED, orient="row")
+        insert_new(connection, MARKS, mark)
         connection.execute(update(EVALUATIONS).where(gone).values(contact_id=None, entity_id=None))
 
 
@@ -447,8 +470,17 @@ def _open(connection: Connection, account_id: int) -> Sequence[Any]:
     return connection.execute(statement).all()
 
 
+def _own_versions(account_id: int) -> Select[int]:
+    return select(VERSIONS.c.version_id).where(VERSIONS.c.account_id == account_id)
+
+
+def _is_own(connection: Connection, forgetting_id: int) -> ColumnElement[bool]:
+    is_own = FORGETTINGS.c.account_id == account_of(connection)
+    return is_own & (FORGETTINGS.c.forgetting_id == forgetting_id)
+
+
 def _count(connection: Connection, forgetting_id: int, counts: Mapping[str, int]) -> None:
-    chosen = FORGETTINGS.c.forgetting_id == forgetting_id
+    chosen = _is_own(connection, forgetting_id)
     known = connection.scalar(select(FORGETTINGS.c.counts).where(chosen).with_for_update()) or {}
     added = {place: known.get(place, 0) + count for place, count in counts.items()}
     connection.execute(update(FORGETTINGS).where(chosen).values(counts=known | added))
@@ -470,7 +502,8 @@ def _mask(
         told = {name: row._mapping[name] for name in columns}
         changed = {n: identity.masked(v) for n, v in told.items() if identity.is_named_in(v)}
         if changed:
-            connection.execute(update(table).where(_same(key, row[0])).values(changed))
+            is_row = (table.c.account_id == account_id) & _same(key, row[0])
+            connection.execute(update(table).where(is_row).values(changed))
             masked += 1
     return masked
 

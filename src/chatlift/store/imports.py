@@ -13,10 +13,11 @@ from datetime import datetime
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from chatlift.errors import Conflict
 from chatlift.records import Records
+from chatlift.store.bound import account_of
 from chatlift.store.bulk import insert_new, table_of
 from chatlift.store.crm import WRITERS, Crm
 from chatlift.store.database import Database
@@ -83,7 +84,7 @@ def record_batch(
         "summary": dict(summary),
         "finished_at": imported_at,
     }
-    with database.write() as connection:
+    with database.of_account(account_id).write() as connection:
         batch_id: int = connection.execute(
             insert(BATCHES).values(batch).returning(BATCHES.c.batch_id)
         ).scalar_one()
@@ -116,7 +117,8 @@ def add_to_batch(
     else:
         batch_id = found.batch_id
         changed = {"summary": _added(found.summary, summary), "finished_at": imported_at}
-        connection.execute(update(BATCHES).where(BATCHES.c.batch_id == batch_id).values(changed))
+        is_own = _is_own(connection, batch_id)
+        connection.execute(update(BATCHES).where(is_own).values(changed))
     _keep_rejected(connection, batch_id, rejected)
     return batch_id
 
@@ -150,7 +152,7 @@ def open_batch(
     """Begin an import, or take up the one of this fingerprint that was cut off."""
     mine = (BATCHES.c.account_id == account_id) & (BATCHES.c.source == source)
     unfinished = mine & (BATCHES.c.fingerprint == fingerprint) & BATCHES.c.finished_at.is_(None)
-    with database.write() as connection:
+    with database.of_account(account_id).write() as connection:
         found = connection.execute(
             select(BATCHES).where(unfinished).order_by(BATCHES.c.batch_id)
         ).first()
@@ -179,7 +181,7 @@ def mark_progress(
     Conflict
         If the mark is not the one before: another process goes on with the same import.
     """
-    mine = BATCHES.c.batch_id == batch_id
+    mine = _is_own(connection, batch_id)
     # Locked on PostgreSQL; on SQLite the whole transaction is.
     stored = connection.scalar(select(BATCHES.c.progress).where(mine).with_for_update())
     if stored is None or stored["step"] + 1 != progress["step"]:
@@ -197,7 +199,7 @@ def finish_batch(
     """Keep what an import did in all; it cannot be taken up again."""
     done = {"summary": dict(summary), "finished_at": finished_at, "progress": None}
     with database.write() as connection:
-        connection.execute(update(BATCHES).where(BATCHES.c.batch_id == batch_id).values(done))
+        connection.execute(update(BATCHES).where(_is_own(connection, batch_id)).values(done))
 
 
 def write_piece(
@@ -243,6 +245,10 @@ def write_piece(
         settle(scope, Records(contacts=records.contacts, conversations=records.conversations))
         also(connection, told)
     return told
+
+
+def _is_own(connection: Connection, batch_id: int) -> ColumnElement[bool]:
+    return (BATCHES.c.account_id == account_of(connection)) & (BATCHES.c.batch_id == batch_id)
 
 
 def _keep_rejected(connection: Connection, batch_id: int, rejected: pl.DataFrame) -> None:

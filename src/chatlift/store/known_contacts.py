@@ -74,8 +74,9 @@ def identity_of(crm: Crm, contacts: Sequence[KnownContact]) -> Identity:
     numbers = [contact.contact_id for contact in contacts]
     with crm.database.read() as connection:
         for table in (LEADS, CONVERSATIONS):
+            is_own = table.c.account_id + 0 == crm.account_id
             mine = among(connection, table.c.contact_id, numbers)
-            ids.update(connection.scalars(select(table.c.external_id).where(mine)))
+            ids.update(connection.scalars(select(table.c.external_id).where(is_own, mine)))
         ids.update(value for _, value in other_ids(connection, crm.account_id, numbers))
     return Identity(
         ids=frozenset(ids),

@@ -22,7 +22,7 @@ def new_leads_by_week(
     observed = select(func.max(ObservationRow.observed_through)).where(
         ObservationRow.account_id == account_id
     )
-    with database.read() as connection:
+    with database.of_account(account_id).read() as connection:
         reached = connection.scalar(observed)
         end = now if reached is None else min(now, reached)
         ends = [end - timedelta(weeks=week) for week in range(weeks + 1)]

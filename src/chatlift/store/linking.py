@@ -212,7 +212,7 @@ def _link_messages(
 ) -> None:
     person = {contact: p for p, group in groups.items() for contact in group}
     by_person: dict[int, list[Message]] = defaultdict(list)
-    for message in _messages_of(connection, list(person)):
+    for message in _messages_of(connection, account_id, list(person)):
         by_person[person[message.contact_id]].append(message)
     ids = [m.message_id for messages in by_person.values() for m in messages]
     channel_ids = _channel_ids(connection, account_id, ids)
@@ -220,13 +220,16 @@ def _link_messages(
     for messages in by_person.values():
         links |= same_messages(messages, channel_ids)
     old = among(connection, MessageLinkRow.message_id.expression, ids)
-    connection.execute(delete(MessageLinkRow).where(old))
+    is_own = MessageLinkRow.account_id + 0 == account_id
+    connection.execute(delete(MessageLinkRow).where(is_own, old))
     found = pl.DataFrame(list(links.items()), MESSAGE_LINKS, orient="row")
     owned = found.with_columns(pl.lit(account_id).alias("account_id"))
     insert_new(connection, table_of(MessageLinkRow), owned)
 
 
-def _messages_of(connection: Connection, contact_ids: Sequence[int]) -> list[Message]:
+def _messages_of(
+    connection: Connection, account_id: int, contact_ids: Sequence[int]
+) -> list[Message]:
     row = MessageRow
     told = connection.execute(
         select(
@@ -238,7 +241,10 @@ def _messages_of(connection: Connection, contact_ids: Sequence[int]) -> list[Mes
             row.kind,
             row.text,
             stored_number(row.sent_at.expression),
-        ).where(among(connection, row.contact_id.expression, contact_ids))
+        ).where(
+            row.account_id + 0 == account_id,
+            among(connection, row.contact_id.expression, contact_ids),
+        )
     )
     return [Message(*columns) for columns in told]
 

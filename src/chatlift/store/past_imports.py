@@ -36,7 +36,7 @@ def batches(
     mine = select(BATCHES).where(BATCHES.c.account_id == account_id)
     if before is not None:
         mine = mine.where(BATCHES.c.batch_id < before)
-    with database.read() as connection:
+    with database.of_account(account_id).read() as connection:
         rows = connection.execute(mine.order_by(BATCHES.c.batch_id.desc()).limit(most))
         return [batch_from(row._mapping) for row in rows]
 
@@ -50,7 +50,7 @@ def batch_of(database: Database, account_id: int, batch_id: int) -> Batch:
         If the account has none of this number.
     """
     wanted = (BATCHES.c.account_id == account_id) & (BATCHES.c.batch_id == batch_id)
-    with database.read() as connection:
+    with database.of_account(account_id).read() as connection:
         row = connection.execute(select(BATCHES).where(wanted)).one_or_none()
     if row is None:
         raise NotFound(
@@ -62,7 +62,7 @@ def batch_of(database: Database, account_id: int, batch_id: int) -> Batch:
 def rejected_rows(database: Database, account_id: int, batch_id: int) -> pl.DataFrame:
     """Return the refused rows of one import of the account as `REJECTED`, in file order."""
     statement = _rejected_of(account_id, batch_id, REJECTED)
-    with database.read() as connection:
+    with database.of_account(account_id).read() as connection:
         return read_columns(connection, statement, REJECTED)
 
 
@@ -72,7 +72,7 @@ def rejected_page(
     """Return at most so many refused rows behind the one numbered `after`, as `REJECTED_PAGE`."""
     statement = _rejected_of(account_id, batch_id, REJECTED_PAGE)
     later = statement.where(REJECTIONS_KEPT.c.rejected_row_id > after).limit(most)
-    with database.read() as connection:
+    with database.of_account(account_id).read() as connection:
         return read_columns(connection, later, REJECTED_PAGE)
 
 
@@ -81,7 +81,7 @@ def rejected_counts(
 ) -> dict[int, int]:
     """Return how many rows these imports of the account refused; those without any are absent."""
     row = REJECTIONS_KEPT.c
-    with database.read() as connection:
+    with database.of_account(account_id).read() as connection:
         counted = (
             select(row.batch_id, func.count())
             .join(BATCHES, BATCHES.c.batch_id == row.batch_id)

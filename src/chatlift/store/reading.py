@@ -18,6 +18,7 @@ from sqlalchemy.dialects import postgresql
 from chatlift import history
 from chatlift.history import History
 from chatlift.store.base import Base
+from chatlift.store.bound import vouch_for_statement
 from chatlift.store.bulk import AnySelect, read_all, read_columns, stored_number, table_of
 from chatlift.store.database import Database
 from chatlift.store.linking import linked
@@ -44,7 +45,7 @@ def read_history(
     database: Database, account_id: int, *, contact_ids: Sequence[int] | None, with_text: bool
 ) -> History:
     """Return the account's records, all of one state of the database."""
-    with database.read() as connection:
+    with database.of_account(account_id).read() as connection:
         if contact_ids is not None:
             return read_contacts(connection, account_id, contact_ids, with_text=with_text)
         pick = _Pick(account_id)
@@ -54,7 +55,7 @@ def read_history(
 
         uri = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
         with dbapi.connect(uri) as arrow:
-            return _history(connection, pick, with_text, _by_arrow(arrow))
+            return _history(connection, pick, with_text, _by_arrow(connection, arrow))
 
 
 def _by_driver(connection: Connection) -> ReadColumns:
@@ -74,11 +75,12 @@ def _primary_key(statement: AnySelect) -> Column[int] | None:
     return keys[0] if len(keys) == 1 else None
 
 
-def _by_arrow(arrow: Any) -> ReadColumns:
+def _by_arrow(connection: Connection, arrow: Any) -> ReadColumns:
     with arrow.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
     def read(statement: AnySelect, schema: pl.Schema) -> pl.DataFrame:
+        vouch_for_statement(connection, statement)
         compiled = statement.compile(dialect=POSTGRESQL, compile_kwargs={"literal_binds": True})
         with arrow.cursor() as cursor:
             cursor.execute(str(compiled))

@@ -45,7 +45,7 @@ def test_a_schedule_that_cannot_be_read_is_logged_and_keeps_no_other_from_its_ru
     database: Database,
 ) -> None:
     broken, well = account(database, "broken"), account(database, "well")
-    with database.write() as connection:
+    with database.across_accounts().write() as connection:
         mine = SCHEDULES.c.account_id == broken
         connection.execute(update(SCHEDULES).where(mine).values(time_zone="Atlantis/Capital"))
     with capture_logs() as told:

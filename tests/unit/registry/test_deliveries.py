@@ -53,7 +53,7 @@ def bodies_of(some: tuple[Delivery, ...]) -> list[bytes]:
 
 
 def taken(database: Database, deliveries: Deliveries, some: tuple[Delivery, ...]) -> None:
-    with database.write() as connection:
+    with database.across_accounts().write() as connection:
         deliveries.take(connection, some)
 
 

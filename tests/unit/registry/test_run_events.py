@@ -106,7 +106,7 @@ def test_an_event_becomes_visible_only_after_all_with_a_smaller_number(
     is_written, may_end = threading.Event(), threading.Event()
 
     def write(phase: str, wait: bool) -> None:
-        with database.write() as connection:
+        with database.of_account(shop.account_id).write() as connection:
             tell(
                 connection,
                 account_id=shop.account_id,

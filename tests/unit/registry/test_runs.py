@@ -177,13 +177,13 @@ def test_a_refused_run_leaves_no_trace_in_a_transaction_that_goes_on(
     """A schedule notes in the same transaction that it skipped its slot."""
     holder = enqueue(runs, CHURN)
     told = ASKED | {"requested_by": "schedule", "now": NOW}
-    with database.write() as connection:
+    with database.of_account(account_id).write() as connection:
         with pytest.raises(ModelsBusy):
             enqueue_in(connection, account_id, [LEADS, CHURN], **told)
         accepted = enqueue_in(connection, account_id, [LEADS], **told)
     assert [run.run_id for run in runs.list()] == [accepted.run_id, holder.run_id]
     assert len(RunEvents(database, account_id).after(0)) == 2
-    with database.read() as connection:
+    with database.across_accounts().read() as connection:
         assert len(connection.execute(LOCKS.select()).all()) == 2
 
 

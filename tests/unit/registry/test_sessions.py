@@ -51,7 +51,7 @@ def test_a_session_ends_by_itself_and_by_signing_out(database: Database, link: s
 
 def test_no_secret_is_kept(database: Database, link: str) -> None:
     secret = sign_in(database, link, now=NOW)
-    with database.read() as connection:
+    with database.across_accounts().read() as connection:
         rows = [*connection.execute(LINKS.select()), *connection.execute(SESSIONS.select())]
     assert len(rows) == 2
     assert not any(hidden in str(rows) for hidden in (link, str(secret)))

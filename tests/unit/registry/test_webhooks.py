@@ -58,7 +58,7 @@ def test_neither_secret_nor_verify_token_stand_in_the_database(
     hooks: Webhooks, database: Database
 ) -> None:
     new = made(hooks)
-    with database.read() as connection:
+    with database.across_accounts().read() as connection:
         row = str(connection.execute(select(HOOKS)).one())
     assert new.verify_token is not None
     assert FIRST not in row

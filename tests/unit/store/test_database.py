@@ -53,13 +53,13 @@ def test_a_reader_in_this_process_leaves_the_write_lock_in_place(sqlite_path: Pa
             for name in CONTACTS
         )
     )
-    with database.write() as connection:
+    with database.across_accounts().write() as connection:
         connection.execute(
             text("INSERT INTO accounts (name, time_zone, settings) VALUES ('x', 'UTC', '{}')")
         )
     crm = Crm(database, 1)
     crm.write(Records(contacts=contacts.cast(CONTACTS)), source="s")
-    with database.write() as connection:
+    with database.across_accounts().write() as connection:
         connection.execute(text("UPDATE contacts SET name = 'Anna'"))
         assert crm.read_history().contacts.height == 1
         assert second_process_tries_to_write(sqlite_path) == "database is locked"
@@ -70,7 +70,7 @@ def test_a_reader_in_this_process_leaves_the_write_lock_in_place(sqlite_path: Pa
 def test_opening_makes_the_folder_and_all_tables(tmp_path: Path) -> None:
     path = tmp_path / "new" / "deep" / "chatlift.db"
     database = Database.open(f"sqlite:///{path.as_posix()}")
-    with database.read() as connection:
+    with database.across_accounts().read() as connection:
         assert connection.scalar(text("SELECT count(*) FROM messages")) == 0
     database.close()
 
@@ -81,7 +81,7 @@ def test_the_schema_constant_is_the_newest_step() -> None:
 
 def test_the_steps_lead_to_the_tables_in_the_code(database: Database) -> None:
     assert env.ALL_TABLES
-    with database.read() as connection:
+    with database.across_accounts().read() as connection:
         context = MigrationContext.configure(connection)
         assert compare_metadata(context, Base.metadata) == []
 
@@ -107,13 +107,13 @@ def test_an_error_undoes_the_whole_block(database: Database) -> None:
     insert = text("INSERT INTO accounts (name, time_zone, settings) VALUES ('x', 'UTC', '{}')")
 
     def write_and_fail() -> None:
-        with database.write() as connection:
+        with database.across_accounts().write() as connection:
             connection.execute(insert)
             raise KeyError
 
     with pytest.raises(KeyError):
         write_and_fail()
-    with database.read() as connection:
+    with database.across_accounts().read() as connection:
         assert connection.scalar(text("SELECT count(*) FROM accounts")) == 0
 
 

@@ -72,7 +72,7 @@ def shop(database: Database) -> Crm:
 
 def everything(database: Database) -> str:
     """All cells of all tables."""
-    with database.read() as connection:
+    with database.across_accounts().read() as connection:
         tables = Base.metadata.sorted_tables
         return "\n".join(str(row) for t in tables for row in connection.execute(select(t)))
 

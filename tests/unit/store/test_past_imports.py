@@ -76,7 +76,7 @@ def test_another_accounts_imports_are_not_there(database: Database) -> None:
 def test_what_comes_in_pieces_is_added_up(database: Database) -> None:
     mine = account(database)
     for count in (1, 2):
-        with database.write() as connection:
+        with database.of_account(mine).write() as connection:
             batch_id = add_to_batch(
                 connection,
                 mine,

@@ -102,7 +102,7 @@ def test_stored_predictions_that_are_the_labels_are_seen(trained: Workspace) -> 
     """Who writes perfect predictions must also have had such figures, and such a model."""
     version = trained.versions.get(LEADS, "champion")
     perfect = update(EVALUATIONS).where(EVALUATIONS.c.version_id == version.version_id)
-    with trained.database.write() as connection:
+    with trained.database.across_accounts().write() as connection:
         connection.execute(perfect.values(probability=EVALUATIONS.c.label))
     found = failures(checked(trained))
     assert {"figures_hold", "reproduces_stored_predictions"} <= set(found)
@@ -111,13 +111,13 @@ def test_stored_predictions_that_are_the_labels_are_seen(trained: Workspace) -> 
 def test_labels_that_a_later_import_corrected_are_counted(trained: Workspace) -> None:
     version = trained.versions.get(LEADS, "champion")
     turned = update(EVALUATIONS).where(EVALUATIONS.c.version_id == version.version_id)
-    with trained.database.write() as connection:
+    with trained.database.across_accounts().write() as connection:
         connection.execute(turned.values(label=1 - EVALUATIONS.c.label))
     assert "later imports corrected" in failures(checked(trained))["labels_hold"]
 
 
 def _change(workspace: Workspace, version: Version, **values: object) -> None:
-    with workspace.database.write() as connection:
+    with workspace.database.across_accounts().write() as connection:
         chosen = update(VERSIONS).where(VERSIONS.c.version_id == version.version_id)
         connection.execute(chosen.values(**values))
 

@@ -81,7 +81,7 @@ def receipt_of(report: ForgetReport) -> Receipt:
 
 
 def cells(workspace: Workspace) -> str:
-    with workspace.database.read() as connection:
+    with workspace.database.across_accounts().read() as connection:
         tables = Base.metadata.sorted_tables
         return "\n".join(str(row) for t in tables for row in connection.execute(select(t)))
 

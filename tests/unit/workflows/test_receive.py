@@ -244,7 +244,7 @@ def test_nothing_is_kept_of_a_refused_body_that_names_somebody_forgotten(
     forgetting.delete_contacts()
     bring(account, hook, [body, REFUSED])
     read_deliveries(account, now=NOW)
-    with account.database.read() as connection:
+    with account.database.across_accounts().read() as connection:
         rows = [str(r) for t in Base.metadata.sorted_tables for r in connection.execute(select(t))]
     assert [row for row in rows if ANNA in row or "Inventada" in row] == []
     (batch,) = batches(*of(account))
