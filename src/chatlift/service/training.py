@@ -15,7 +15,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from chatlift.errors import InvalidInput
 from chatlift.registry.run_events import RunEvent
-from chatlift.service import versions
+from chatlift.service import schedules, versions
 from chatlift.service.context import ServiceDep
 from chatlift.service.event_hub import EventHub
 from chatlift.service.local_worker import lifespan_of_router
@@ -201,3 +201,4 @@ def _event_number(text: str | None) -> int | None:
 
 
 router.include_router(versions.router)
+router.include_router(schedules.router)

@@ -1,0 +1,86 @@
+"""Routes of the training API about schedules: when an account trains by itself."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from chatlift.registry.schedule_rows import Schedule
+from chatlift.registry.schedules import Schedules
+from chatlift.service.context import ServiceDep
+from chatlift.service.problems import ProblemRoute, described
+from chatlift.service.security import Caller, Operator, Viewer
+from chatlift.service.training_bodies import (
+    ScheduleBody,
+    ScheduledBody,
+    ScheduleRow,
+    SchedulesBody,
+    SlotRow,
+)
+from chatlift.vocabulary import parse_models
+from chatlift.workflows.train import TrainRequest
+
+router = APIRouter(prefix="/schedule", route_class=ProblemRoute)
+
+Chosen = Annotated[str, Query(max_length=50, description="Which schedule: its model, or all.")]
+
+
+@router.post("", operation_id="schedule_set", responses=described(409))
+def put(caller: Operator, service: ServiceDep, body: ScheduleBody) -> ScheduledBody:
+    """Make the schedule of a model or of all, or edit the one there is; it never trains at once."""
+    now = service.clock()
+    models = parse_models(body.model)
+    found = _schedules(caller).put(
+        body.model,
+        rhythm=body.schedule,
+        time_zone=body.time_zone or caller.account.time_zone,
+        request=TrainRequest(models=models).to_json(),
+        now=now,
+    )
+    return ScheduledBody(
+        success=True,
+        message=f"{found.model} is trained by the rhythm {found.rhythm} ({found.time_zone}).",
+        next_run_at=found.next_run_at(now),
+    )
+
+
+@router.get("", operation_id="schedule_show")
+def show(caller: Viewer, service: ServiceDep) -> SchedulesBody:
+    """Show the account's schedules: when each trains next, and what became of its last slot."""
+    kept = _schedules(caller)
+    now = service.clock()
+    rows = [
+        ScheduleRow(
+            model=found.model,
+            schedule=found.rhythm,
+            time_zone=found.time_zone,
+            next_run_at=found.next_run_at(now),
+            paused_at=found.paused_at,
+            last=_last_slot(kept, found),
+        )
+        for found in kept.list()
+    ]
+    return SchedulesBody(schedules=rows)
+
+
+@router.delete("", operation_id="schedule_remove", responses=described(404))
+def remove(caller: Operator, model: Chosen = "all") -> ScheduledBody:
+    """Remove a schedule; the runs that came of it stay."""
+    parse_models(model)
+    gone = _schedules(caller).remove(model)
+    return ScheduledBody(
+        success=True, message=f"{gone.model} is trained by itself no more.", next_run_at=None
+    )
+
+
+def _schedules(caller: Caller) -> Schedules:
+    return Schedules(caller.workspace.database, caller.account.account_id)
+
+
+def _last_slot(kept: Schedules, schedule: Schedule) -> SlotRow | None:
+    for slot in kept.slots(schedule.model, limit=1):
+        return SlotRow(
+            slot_at=slot.slot_at, decision=slot.decision, reason=slot.reason, run_id=slot.run_id
+        )
+    return None
