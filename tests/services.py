@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,10 +54,12 @@ class Served:
 
 
 @contextmanager
-def served(home: Path, database_url: str | None = None) -> Iterator[Served]:
+def served(
+    home: Path, database_url: str | None = None, *, environ: Mapping[str, str] | None = None
+) -> Iterator[Served]:
     """Serve the default account of an installation in `home`; no worker runs."""
-    environ = {"CHATLIFT_DATABASE_URL": database_url} if database_url else {}
-    settings = Settings.from_environment(environ, default_home=home)
+    chosen = {"CHATLIFT_DATABASE_URL": database_url} if database_url else {}
+    settings = Settings.from_environment(chosen | dict(environ or {}), default_home=home)
     service = Service(settings=settings, database=Database.open(settings.database_url))
     account = ensure_account(service.database, "default", time_zone="UTC")
     app = create_app(service, hosts=("shop.example",))

@@ -10,14 +10,21 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from chatlift.service import health, sign_in, training
+from chatlift.service import documentation, health, metrics, sign_in, training
 from chatlift.service.context import Service
 from chatlift.service.hosts import HostCheck
+from chatlift.service.observing import Observed, RequestFigures
 from chatlift.service.problems import tell_problem
 from chatlift.service.security import refuse_undeclared
 from chatlift.settings import LOOPBACK
 
-ROUTERS = (health.router, sign_in.router, training.router)
+ROUTERS = (
+    health.router,
+    metrics.router,
+    documentation.router,
+    sign_in.router,
+    training.router,
+)
 """Every router of the service."""
 
 
@@ -38,17 +45,20 @@ def create_app(service: Service, *, hosts: Iterable[str] = ()) -> FastAPI:
         title="Chatlift",
         version=version("chatlift"),
         lifespan=_lifespan_of(service),
-        swagger_ui_oauth2_redirect_url=None,
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.chatlift = service
     allowed = LOOPBACK.union(service.settings.service.allowed_hosts, hosts)
     app.add_middleware(HostCheck, hosts=allowed)
+    app.state.chatlift_figures = RequestFigures()
     app.add_exception_handler(HTTPException, tell_problem)
     app.add_exception_handler(RequestValidationError, tell_problem)
     app.add_exception_handler(Exception, tell_problem)
     for router in ROUTERS:
         app.include_router(router)
     refuse_undeclared(app)
+    app.add_middleware(Observed, figures=app.state.chatlift_figures)
     return app
 
 

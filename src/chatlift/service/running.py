@@ -17,6 +17,7 @@ from chatlift.registry.tokens import has_admin_token
 from chatlift.service.app import create_app
 from chatlift.service.context import Service
 from chatlift.service.local_worker import working_beside
+from chatlift.service.logs import log_as_json
 from chatlift.settings import LOOPBACK
 from chatlift.store.accounts import ensure_account
 from chatlift.store.database import Database
@@ -114,6 +115,7 @@ def run_service(
         If it cannot listen there.
     """
     refuse_unsafe(wanted, service.database, now=service.clock())
+    log_as_json()
     app = create_app(service, hosts=(wanted.host,))
     config = uvicorn.Config(
         app,

@@ -21,7 +21,9 @@ BEARER = HTTPBearer(
     auto_error=False,
 )
 
-PUBLIC_PATHS = frozenset({"/healthz", "/readyz", "/sign-in", "/docs", "/redoc", "/openapi.json"})
+PUBLIC_PATHS = frozenset(
+    {"/healthz", "/readyz", "/sign-in", "/docs", "/docs/assets/{name}", "/redoc", "/openapi.json"}
+)
 """What answers anybody. The pages of documentation hold the shape of the service, and no data."""
 
 
