@@ -101,6 +101,10 @@ class Commands(LazyGroup):
                 module="chatlift.cli.serve",
                 help="Answer the API, and train what it is asked for.",
             ),
+            "schedule": Door(
+                module="chatlift.cli.schedule",
+                help="Let models be trained by themselves, and see how that went.",
+            ),
             "runs": Door(
                 module="chatlift.cli.runs",
                 help="List the trainings, show how one went, or stop one.",

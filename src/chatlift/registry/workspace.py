@@ -11,6 +11,7 @@ from pathlib import Path
 
 from chatlift.registry.predictions import Predictions
 from chatlift.registry.runs import Runs
+from chatlift.registry.schedules import Schedules
 from chatlift.registry.versions import Versions
 from chatlift.settings import Settings, secret_of
 from chatlift.store.accounts import Account, ensure_account
@@ -31,6 +32,7 @@ class Workspace:
     runs: Runs
     versions: Versions
     predictions: Predictions
+    schedules: Schedules
     text_key: bytes
     """Keys the hashes of this account's words."""
 
@@ -66,6 +68,7 @@ def workspace_in(database: Database, settings: Settings, account: Account) -> Wo
         runs=Runs(database, account.account_id, lease=settings.jobs.lease),
         versions=Versions(database, account.account_id, settings.artifacts),
         predictions=Predictions(database, account.account_id),
+        schedules=Schedules(database, account.account_id),
         text_key=_text_key(settings, account),
     )
 
