@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import os
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +27,7 @@ from chatlift.vocabulary import ModelName, RunStatus
 
 Found = TypeVar("Found")
 
+BYTECODE = Path(tempfile.gettempdir()) / f"chatlift-bytecode-{getpass.getuser()}"
 ENOUGH_SECONDS = 120
 """After so long a test gives up waiting for what surely comes, however busy the machine is."""
 
@@ -56,7 +59,9 @@ class Fleet:
     @property
     def environ(self) -> dict[str, str]:
         """The environment in which commands and workers find the business."""
-        return os.environ | {
+        inherited = {n: v for n, v in os.environ.items() if n != "PYTHONDONTWRITEBYTECODE"}
+        return inherited | {
+            "PYTHONPYCACHEPREFIX": str(BYTECODE),  # A child starts in a third of the time.
             "CHATLIFT_HOME": str(self.settings.home),
             "CHATLIFT_DATABASE_URL": self.settings.database_url,
             "CHATLIFT_LEASE_SECONDS": str(self.settings.jobs.lease_seconds),

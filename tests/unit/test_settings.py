@@ -1,3 +1,4 @@
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,15 @@ def test_allowed_hosts_are_read_from_a_list(tmp_path: Path) -> None:
     environ = {"CHATLIFT_ALLOWED_HOSTS": "Shop.example, 10.0.0.7 ,"}
     found = Settings.from_environment(environ, default_home=tmp_path).service.allowed_hosts
     assert found == ("shop.example", "10.0.0.7")
+
+
+def test_the_pace_of_workers_is_set_in_whole_numbers_and_the_broker_never_shown(
+    tmp_path: Path,
+) -> None:
+    told = {"CHATLIFT_LEASE_SECONDS": "5", "CHATLIFT_BROKER_URL": "redis://:secret-word@host/0"}
+    settings = Settings.from_environment(told, default_home=tmp_path)
+    assert settings.jobs.lease == timedelta(seconds=5)
+    assert "secret-word" not in repr(settings)
+    for name in ("CHATLIFT_SLOTS", "CHATLIFT_LEASE_SECONDS", "CHATLIFT_STEP_LIMIT_SECONDS"):
+        with pytest.raises(InvalidInput, match=name):
+            Settings.from_environment({name: "0"}, default_home=tmp_path)

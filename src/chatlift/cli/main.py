@@ -107,7 +107,15 @@ class Commands(LazyGroup):
             ),
             "runs": Door(
                 module="chatlift.cli.runs",
-                help="List the trainings, show how one went, or stop one.",
+                help="List the trainings, show how one went, follow or stop one.",
+            ),
+            "worker": Door(
+                module="chatlift.cli.worker",
+                help="Train what is queued; run it on as many machines as you like.",
+            ),
+            "beat": Door(
+                module="chatlift.cli.beat",
+                help="Tick schedules over the broker, for workers that run with --celery.",
             ),
         }
     )

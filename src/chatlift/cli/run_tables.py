@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from chatlift.cli.figures import name_of, told_number
 from chatlift.cli.log_file import failure_lines
+from chatlift.cli.progress import described
+from chatlift.registry.run_events import RunEvent
 from chatlift.registry.run_rows import Run
+from chatlift.vocabulary import ModelName, Progress, RunEventKind
 
 
 def list_lines(runs: Sequence[Run]) -> list[str]:
@@ -50,6 +53,39 @@ def run_lines(run: Run) -> list[str]:
 def _metrics(metrics: Any) -> list[str]:
     told = [f"{name_of(n)} {told_number(n, v)}" for n, v in metrics.items() if v is not None]
     return [f"  {', '.join(told)}"] if told else []
+
+
+def event_line(event: RunEvent) -> str:
+    """Return what a run told, with the instant (UTC)."""
+    return f"{event.told_at:%Y-%m-%d %H:%M:%S} {_told(event.kind, event.data)}"
+
+
+def _told(kind: RunEventKind, data: Mapping[str, Any]) -> str:
+    match kind:
+        case RunEventKind.QUEUED:
+            by = f", asked for by {data['requested_by']}" if data["requested_by"] else ""
+            return f"queued: {', '.join(data['models'])}{by}"
+        case RunEventKind.STARTED:
+            return f"started: attempt {data['attempt']}"
+        case RunEventKind.PROGRESS:
+            return f"{data['percent']:3.0f} % {described(_step(data))}"
+        case RunEventKind.MODEL:
+            return f"{data['model']}: {data['sentence']}"
+        case RunEventKind.STOPPING:
+            return "somebody asked it to stop"
+        case RunEventKind.REQUEUED:
+            return f"queued again after attempt {data['attempt']}: {data['message']}"
+        case RunEventKind.ENDED:
+            return f"{data['status']}: {data['message']}"
+
+
+def _step(data: Mapping[str, Any]) -> Progress:
+    return Progress(
+        phase=data["phase"],
+        fraction=data["percent"] / 100,
+        message=data["message"],
+        model=None if data["model"] is None else ModelName(data["model"]),
+    )
 
 
 def to_json(run: Run) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from datetime import timedelta
 from time import sleep
 from typing import Annotated
@@ -12,16 +13,18 @@ import typer
 from chatlift.cli import options
 from chatlift.cli.json_text import json_text
 from chatlift.cli.lazy import new_app
-from chatlift.cli.run_tables import list_lines, run_lines, to_json
+from chatlift.cli.run_tables import event_line, list_lines, run_lines, to_json
 from chatlift.cli.surroundings import Desk, desk, workspace
+from chatlift.registry.run_events import RunEvent, RunEvents
 from chatlift.registry.run_rows import Run
 from chatlift.registry.runs import Runs
+from chatlift.vocabulary import RunEventKind
 
 ANSWER_WITHIN = timedelta(seconds=5)
 """A process that has not stopped by then is dead or stuck."""
 LOOK_SECONDS = 0.2
 
-app = new_app(help_text="List the trainings, show how one went, or stop one.")
+app = new_app(help_text="List the trainings, show how one went, follow or stop one.")
 
 
 @app.command("list")
@@ -95,3 +98,39 @@ def show(
         at.console.say(run_lines(run))
         if as_json:
             sys.stdout.write(json_text(to_json(run)) + "\n")
+
+
+@app.command()
+def logs(
+    run_id: Annotated[str | None, typer.Argument(help="The newest by default.")] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on until the run has ended.")
+    ] = False,
+) -> None:
+    """Tell what a run did, step by step.
+
+    Example: chatlift runs logs --follow
+    """
+    with desk(quiet=True) as at, workspace() as opened:
+        opened.runs.expire()
+        run = opened.runs.get(run_id) if run_id else opened.runs.latest()
+        if run is None:
+            at.console.say(list_lines([]))
+            return
+        events = RunEvents(opened.database, opened.account.account_id)
+        for found in _told(events, run.run_id, follow=follow):
+            at.console.say([event_line(event) for event in found])
+
+
+def _told(events: RunEvents, run_id: str, *, follow: bool) -> Iterator[tuple[RunEvent, ...]]:
+    """Yield a run's events as they come, to its end where they are followed."""
+    seen, has_ended = 0, False
+    while True:
+        found = events.of(run_id, after=seen)
+        if found:
+            yield found
+            seen, has_ended = found[-1].event_id, found[-1].kind is RunEventKind.ENDED
+        elif has_ended or not follow:
+            return
+        else:
+            sleep(LOOK_SECONDS)

@@ -32,7 +32,7 @@ class TrainingChild:
         self, job: TrainingJob, environ: Mapping[str, str], *, on_end: Callable[[], None]
     ) -> None:
         self.is_lost = False
-        """Whether it was told that its run belongs to another; then it wrote nothing more."""
+        """Whether a write of it was refused, because its run is no longer its own."""
         self.failure: Mapping[str, Any] | None = None
         """What broke, as `failure_of` tells it; None where nothing is known."""
         self._last_word_at = time.monotonic()

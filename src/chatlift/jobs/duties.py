@@ -25,6 +25,11 @@ class Duty:
     """Takes the present instant of the database's clock. An error is logged and it is tried again
     the next time."""
     every: timedelta
+    is_reconciling: bool = False
+    """Whether it mends what ended in the middle: every worker does that, also one that otherwise
+    leaves its duties to Beat."""
+    is_woken: bool = False
+    """Whether it is also done at once whenever there is new work."""
 
 
 def duties_of(settings: Settings, database: Database) -> tuple[Duty, ...]:
@@ -34,6 +39,7 @@ def duties_of(settings: Settings, database: Database) -> tuple[Duty, ...]:
             name="expire_leases",
             run=lambda _now: expire_leases(database),
             every=timedelta(seconds=5),
+            is_reconciling=True,
         ),
         Duty(
             name="tick_schedules",

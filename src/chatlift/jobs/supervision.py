@@ -93,9 +93,12 @@ class Supervision:
         """Look once; tell whether the watch is over. The next look may do what failed now."""
         try:
             return self._is_over(child)
-        except RunLost:
+        except RunLost as lost:
             # Nothing of this attempt can be written any more, and its child need not go on.
-            self._log.warning("run_lost")
+            if lost.has_ended:
+                self._log.info("training_ended")
+            else:
+                self._log.warning("run_lost")
             return True
         except Exception as error:  # noqa: BLE001 - a database that is away must not end the watch
             self._log.warning("look_failed", error=type(error).__name__)
@@ -147,18 +150,16 @@ class Supervision:
         error = child.ended_error()
         try:
             run = self._queue.give_up(self._claimed, message=error["sentence"], error=error)
-        except RunLost:
+        finally:
             if child.is_lost:
-                raise
-            self._log.info("training_ended")
-        else:
-            self._log.warning(
-                "training_broken",
-                error=error["type"],
-                exit_code=error.get("exit_code"),
-                signal=error.get("signal"),
-                status=run.status,
-            )
+                self._log.warning("write_refused")
+        self._log.warning(
+            "training_broken",
+            error=error["type"],
+            exit_code=error.get("exit_code"),
+            signal=error.get("signal"),
+            status=run.status,
+        )
 
     def _told(self, run: Run) -> None:
         self._log.info("training_stopped", status=run.status)

@@ -1,7 +1,7 @@
 """The worker: takes runs from the queue, trains each in a child, and sees to its duties.
 
-Any number of workers may share a database. Threads of one: a slot per training under way, one
-per duty, and the caller's, which waits for the request to end.
+Any number of workers may share a database. Threads of one: one that looks into the queue, one per
+training under way, one per duty, and the caller's, which waits for the request to end.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import secrets
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
 
 import structlog
 
@@ -22,7 +23,7 @@ from chatlift.settings import Settings
 from chatlift.store.database import Database
 
 POLL_SECONDS = 1.0
-"""How often an idle slot looks into the queue."""
+"""How often a worker with a free slot looks into the queue."""
 LONGEST_PAUSE_SECONDS = 30.0
 """How long a worker waits at most before it tries again what failed, as while a database is
 away."""
@@ -56,13 +57,28 @@ def child_environment(environ: Mapping[str, str], threads: int) -> dict[str, str
     }
 
 
+class Offer(StrEnum):
+    """What a worker says to a run that somebody sends it."""
+
+    TAKEN = "taken"
+    REFUSED = "refused"
+    """It does not wait any more: another has it, or had it."""
+    BUSY = "busy"
+    """It waits, but no slot is free; it goes on waiting in the queue."""
+
+
 class Worker:
-    """Takes runs from the queue until it is asked to end.
+    """Takes runs from the queue until it is asked to end; safe across threads.
 
     Parameters
     ----------
     environ
         Environment that the training children inherit.
+    slots
+        Trainings under way at the same time; by default what the settings say. With 0 it only
+        sees to its duties.
+    poll_seconds
+        How often it looks into the queue while nobody wakes it.
     """
 
     def __init__(
@@ -72,79 +88,125 @@ class Worker:
         *,
         environ: Mapping[str, str],
         duties: Sequence[Duty] = (),
+        slots: int | None = None,
+        poll_seconds: float = POLL_SECONDS,
     ) -> None:
         self.name = worker_name()
         self._settings = settings
         self._database = database
         self._environ = child_environment(environ, settings.threads)
         self._duties = tuple(duties)
+        self._poll_seconds = poll_seconds
         self._queue = RunQueue(database, lease=settings.jobs.lease)
-        self._bells: set[threading.Event] = set()
-        self._bells_lock = threading.Lock()
+        self._slots = settings.jobs.slots if slots is None else slots
+        self._bell = threading.Event()
+        self._duty_bells = {duty.name: threading.Event() for duty in duties}
+        self._trainings: dict[threading.Thread, threading.Event] = {}
+        """Threads with a training under way, and the bell of each."""
+        self._lock = threading.Lock()
+        self._is_ending = threading.Event()
 
     def run(self, until: threading.Event) -> None:
         """Work until the event is set, then end in order: runs under way go back to the queue."""
-        log.info("worker_started", worker=self.name, slots=self._settings.jobs.slots)
-        threads = [
-            threading.Thread(target=self._fill_slot, args=(until,), name=f"slot-{number}")
-            for number in range(self._settings.jobs.slots)
-        ]
+        log.info("worker_started", worker=self.name, slots=self._slots)
+        threads = [threading.Thread(target=self._dispatch, name="queue")] if self._slots else []
         threads += [
-            threading.Thread(target=see_to, args=(duty, self._database, until), name=duty.name)
+            threading.Thread(target=self._see_to, args=(duty,), name=duty.name)
             for duty in self._duties
         ]
-        for thread in threads:
-            thread.start()
-        until.wait()
-        self.wake()
-        for thread in threads:
-            thread.join()
+        try:
+            for thread in threads:
+                thread.start()
+            until.wait()
+        finally:
+            self._is_ending.set()
+            self._ring_all()
+            with self._lock:
+                threads += self._trainings
+            for thread in threads:
+                thread.join()
         log.info("worker_ended", worker=self.name)
 
     def wake(self) -> None:
-        """Let every slot look at once: there is a new run, or one that shall stop."""
-        with self._bells_lock:
-            for bell in self._bells:
-                bell.set()
+        """Look at once: there is a new run, or one that shall stop."""
+        with self._lock:
+            bells = [self._bell, *self._trainings.values()]
+        bells += [self._duty_bells[duty.name] for duty in self._duties if duty.is_woken]
+        for bell in bells:
+            bell.set()
 
-    def train(self, claimed: Claim, is_ending: Callable[[], bool], bell: threading.Event) -> None:
-        """Train a claimed run in a child; returns when it has ended or is another's."""
-        supervision = Supervision(
-            claimed,
-            self._queue,
-            self._settings,
-            environ=self._environ,
-            bell=bell,
-            is_ending=is_ending,
-        )
-        supervision.watch()
-        sweep_account(self._database, self._settings.artifacts, claimed.run.account_id)
+    def offer(self, run_id: str) -> Offer:
+        """Take this run, if a slot is free and it still waits for a worker."""
+        offer = self._take(lambda: self._queue.claim(run_id, self.name))
+        if offer is Offer.BUSY and run_id not in self._queue.queued():
+            return Offer.REFUSED
+        return offer
 
-    def _fill_slot(self, until: threading.Event) -> None:
-        bell = threading.Event()
-        with self._bells_lock:
-            self._bells.add(bell)
-        pause = POLL_SECONDS
-        while not until.is_set():
-            try:
-                claimed = self._queue.claim_next(self.name)
-                if claimed is not None:
-                    self.train(claimed, until.is_set, bell)
-                pause = POLL_SECONDS
-            except Exception as error:  # noqa: BLE001 - the worker goes on, whatever one run does
-                claimed = None
-                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-                log.error("worker_failed", worker=self.name, error=type(error).__name__)
-            if claimed is None and not until.is_set():
-                bell.wait(pause)
-                bell.clear()
-
-
-def see_to(duty: Duty, database: Database, until: threading.Event) -> None:
-    """Do a duty again and again until the event is set; an error is logged, and it goes on."""
-    while not until.is_set():
+    def see_to_once(self, duty: Duty) -> None:
+        """Do a duty; an error is logged, since there will be a next time."""
         try:
-            duty.run(database.now())
+            duty.run(self._database.now())
         except Exception as error:  # noqa: BLE001 - one failure must not be the last try
             log.error("duty_failed", duty=duty.name, error=type(error).__name__)
-        until.wait(duty.every.total_seconds())
+
+    def _take(self, claim: Callable[[], Claim | None]) -> Offer:
+        # Under the lock, so that no two take the last slot; a claim takes a moment.
+        with self._lock:
+            if self._is_ending.is_set() or len(self._trainings) >= self._slots:
+                return Offer.BUSY
+            claimed = claim()
+            if claimed is None:
+                return Offer.REFUSED
+            bell = threading.Event()
+            thread = threading.Thread(target=self._train, args=(claimed, bell), name="training")
+            self._trainings[thread] = bell
+            thread.start()
+            return Offer.TAKEN
+
+    def _train(self, claimed: Claim, bell: threading.Event) -> None:
+        """Train a claimed run in a child, in a thread of its own."""
+        try:
+            Supervision(
+                claimed,
+                self._queue,
+                self._settings,
+                environ=self._environ,
+                bell=bell,
+                is_ending=self._is_ending.is_set,
+            ).watch()
+            sweep_account(self._database, self._settings.artifacts, claimed.run.account_id)
+        except Exception as error:  # noqa: BLE001 - the worker goes on, whatever one run does
+            log.error("training_failed", run_id=claimed.run_id, error=type(error).__name__)
+        finally:
+            with self._lock:
+                del self._trainings[threading.current_thread()]
+            self._bell.set()
+
+    def _dispatch(self) -> None:
+        """Fill free slots from the queue until the worker ends."""
+        pause = self._poll_seconds
+        while not self._is_ending.is_set():
+            offer = Offer.BUSY
+            try:
+                offer = self._take(lambda: self._queue.claim_next(self.name))
+                pause = self._poll_seconds
+            except Exception as error:  # noqa: BLE001 - the database may be back the next time
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+                log.error("queue_unreadable", worker=self.name, error=type(error).__name__)
+            if offer is not Offer.TAKEN:
+                self._bell.wait(pause)
+                self._bell.clear()
+
+    def _see_to(self, duty: Duty) -> None:
+        """Do a duty again and again until the worker ends; after an error it goes on."""
+        bell = self._duty_bells[duty.name]
+        while not self._is_ending.is_set():
+            self.see_to_once(duty)
+            bell.wait(duty.every.total_seconds())
+            bell.clear()
+
+    def _ring_all(self) -> None:
+        with self._lock:
+            bells = [self._bell, *self._duty_bells.values(), *self._trainings.values()]
+        for bell in bells:
+            bell.set()

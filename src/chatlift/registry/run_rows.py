@@ -68,8 +68,8 @@ class RunLost(Conflict):
             f"Attempt {attempt} of run {found.run_id} can write nothing more: the run is "
             f"{found.status} {stands}. Look with `chatlift runs show {found.run_id}`."
         )
-        self.run_id = found.run_id
-        self.attempt = attempt
+        self.has_ended = found.is_final and found.attempt == attempt
+        """Whether the attempt came to its end, rather than being taken away."""
 
 
 @dataclass(frozen=True, kw_only=True)
