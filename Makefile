@@ -10,7 +10,7 @@ DEMO_HOME := $(CURDIR)/.demo
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check bench format docs lock clean
+.PHONY: help venv demo test fuzz check bench format docs lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ demo: $(READY) ## Generate a CRM, train three models, test them, list the ten be
 test: $(READY) ## Run the whole test suite
 	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 \
 		--dist=loadscope
+
+fuzz: $(READY) ## Send the service requests made up from its own description, for minutes
+	@CHATLIFT_FUZZ_EXAMPLES=$${CHATLIFT_FUZZ_EXAMPLES:-100} $(BIN)/python -m pytest --timeout=7200 \
+		tests/journeys/test_fuzzing.py
 
 check: $(READY) ## Hold format, lint, types, import direction and docs, without running the code
 	@$(BIN)/ruff format --check --quiet .

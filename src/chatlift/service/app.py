@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from chatlift.service import documentation, health, metrics, sign_in, training
 from chatlift.service.context import Service
+from chatlift.service.description import describe
 from chatlift.service.hosts import HostCheck
 from chatlift.service.observing import Observed, RequestFigures
 from chatlift.service.problems import tell_problem
@@ -58,6 +59,7 @@ def create_app(service: Service, *, hosts: Iterable[str] = ()) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     refuse_undeclared(app)
+    describe(app)
     app.add_middleware(Observed, figures=app.state.chatlift_figures)
     return app
 

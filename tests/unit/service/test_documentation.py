@@ -36,3 +36,13 @@ def test_the_description_is_openapi_3_1_with_a_way_to_authorize(at: Served) -> N
     assert told["components"]["securitySchemes"]["Bearer"]["scheme"] == "bearer"
     assert {"Bearer": []} in told["paths"]["/api/v1/training/start"]["post"]["security"]
     assert told["paths"]["/api/v1/training/start"]["post"]["tags"] == ["ML Training"]
+
+
+def test_a_refusal_is_described_as_it_is_sent(at: Served) -> None:
+    described = at.client.get("/openapi.json").json()["paths"]["/api/v1/training/start"]["post"]
+    assert {"401", "403", "409", "413", "422", "429", "503"} <= set(described["responses"])
+    for status in ("401", "422"):
+        content = described["responses"][status]["content"]
+        assert list(content) == ["application/problem+json"]
+        assert content["application/problem+json"]["schema"]["$ref"].endswith("/Problem")
+    assert list(described["responses"]["202"]["content"]) == ["application/json"]
