@@ -34,7 +34,7 @@ from chatlift.learn.fitting import FittedModel
 from chatlift.learn.snapshots import Snapshot, take_snapshot
 from chatlift.learn.specs.base import Asked, ModelSpec, Spans
 from chatlift.learn.specs.observing import ends_of_contacts
-from chatlift.vocabulary import ModelName
+from chatlift.vocabulary import ChurnRule, ModelName
 
 TREND_SPAN = timedelta(days=7)
 SPAN = TREND_SPAN // MICROSECOND
@@ -238,6 +238,17 @@ def entities_by_end(spec: ModelSpec, history: History, as_of: datetime) -> Asked
     places = places_of(contact_ids, ends["contact_id"])
     placed = asked.take(places >= 0)
     return replace(placed, cutoffs=microseconds(ends["end"])[places[places >= 0]])
+
+
+def unscorable(spec: ModelSpec, spans: Spans) -> str:
+    """Say why an entity that exists has no score."""
+    if spec.model is ModelName.LEAD_SCORING:
+        return "it is closed, or was not created yet"
+    if spec.model is ModelName.ENGAGEMENT:
+        return "it has opted out, or was not created yet"
+    if spans.churn_rule is ChurnRule.CONTRACT:
+        return "it has churned already, or was not created yet"
+    return f"it has not written in the last {spans.active_days:g} days"
 
 
 def fingerprint_of(features: Vector) -> str:

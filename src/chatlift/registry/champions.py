@@ -103,6 +103,13 @@ def champion_number(connection: Connection, account_id: int, model: ModelName) -
     return number
 
 
+def champion_id(connection: Connection, account_id: int, model: ModelName) -> int | None:
+    """Return which version serves, by its number in the database; None if none does."""
+    here = (STATES.c.account_id == account_id) & (STATES.c.model == model)
+    found: int | None = connection.scalar(select(STATES.c.champion_version_id).where(here))
+    return found
+
+
 def next_number(connection: Connection, account_id: int, model: ModelName) -> int:
     """Take the next number of a model; one of a deleted version never comes back."""
     taken = (

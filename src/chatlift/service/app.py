@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from chatlift.service import documentation, health, metrics, sign_in, training
+from chatlift.service import documentation, health, metrics, predictions, sign_in, training
 from chatlift.service.context import Service
 from chatlift.service.description import describe
 from chatlift.service.hosts import HostCheck
@@ -25,6 +25,7 @@ ROUTERS = (
     documentation.router,
     sign_in.router,
     training.router,
+    predictions.router,
 )
 """Every router of the service."""
 

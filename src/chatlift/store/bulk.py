@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, cast
 
 import polars as pl
@@ -173,8 +174,22 @@ def read_all(
 
 def to_frame(rows: Sequence[tuple[Any, ...]], schema: pl.Schema) -> pl.DataFrame:
     """Return the driver's tuples as a frame of that schema."""
-    columns = zip(*rows, strict=True) if rows else ((),) * len(schema)
-    return _frame_of_columns([list(values) for values in columns], schema)
+    if not rows:
+        return _nothing(tuple(schema.items()))
+    kept = {name: _kept_as(dtype) for name, dtype in schema.items()}
+    frame = pl.DataFrame(rows, schema=kept, orient="row")
+    columns = zip(frame.get_columns(), schema.values(), strict=True)
+    return pl.DataFrame([c if c.dtype == dtype else c.cast(dtype) for c, dtype in columns])
+
+
+@cache
+def _nothing(columns: tuple[tuple[str, pl.DataType], ...]) -> pl.DataFrame:
+    return pl.DataFrame(schema=dict(columns))
+
+
+def _kept_as(dtype: pl.DataType) -> pl.DataType:
+    """Return as what the driver hands over a column: instants and flags come as numbers."""
+    return dtype if dtype in (pl.String, pl.Float64) else pl.Int64()
 
 
 def _frame_of_columns(columns: Sequence[list[Any]], schema: pl.Schema) -> pl.DataFrame:
@@ -187,7 +202,4 @@ def _frame_of_columns(columns: Sequence[list[Any]], schema: pl.Schema) -> pl.Dat
 
 
 def _column(name: str, values: list[Any], dtype: pl.DataType) -> pl.Series:
-    if dtype in (pl.String, pl.Float64):
-        return pl.Series(name, values, dtype)
-    numbers = pl.Series(name, values, pl.Int64)
-    return numbers if dtype == pl.Int64 else numbers.cast(dtype)
+    return pl.Series(name, values, _kept_as(dtype)).cast(dtype)

@@ -22,6 +22,7 @@ from chatlift.store.outcomes import REJECTIONS, ROW_NUMBER, TableCounts, WriteCo
 from chatlift.store.reading import read_history
 from chatlift.store.settling import settle
 from chatlift.store.tables import (
+    AccountRow,
     ContactRow,
     ConversationRow,
     FactRow,
@@ -168,6 +169,12 @@ class Crm:
         return read_history(
             self.database, self.account_id, contact_ids=contact_ids, with_text=with_text
         )
+
+    def records_revision(self) -> int:
+        """Return how often the account's records have changed."""
+        mine = select(AccountRow.records_revision).where(AccountRow.account_id == self.account_id)
+        with self.database.read() as connection:
+            return connection.scalar(mine) or 0
 
     def counts(self) -> RecordCounts:
         """Count the account's records."""

@@ -17,14 +17,14 @@ import polars as pl
 
 from chatlift.errors import InvalidInput, NotFound, NotReady
 from chatlift.history import History
-from chatlift.learn.scoring import Answer, AnswerState, Scorer, entities_by_end
-from chatlift.learn.specs.base import ModelSpec, Spans
+from chatlift.learn.scoring import Answer, AnswerState, Scorer, entities_by_end, unscorable
+from chatlift.learn.specs.base import ModelSpec
 from chatlift.learn.specs.directory import SPECS
 from chatlift.learn.specs.observing import ends_of_contacts, observed_through
 from chatlift.registry.serving import history_of, scorer_of
 from chatlift.registry.versions import NoChampion, Serving
 from chatlift.registry.workspace import Workspace
-from chatlift.vocabulary import ChurnRule, ModelName
+from chatlift.vocabulary import ModelName
 
 NOTABLE = timedelta(days=1)
 """A source that ended at least so long before the rest is named."""
@@ -217,14 +217,3 @@ def _without_answer(
         for name in asked
         if known.get(name) not in answered
     }
-
-
-def unscorable(spec: ModelSpec, spans: Spans) -> str:
-    """Say why an entity that exists has no score."""
-    if spec.model is ModelName.LEAD_SCORING:
-        return "it is closed, or was not created yet"
-    if spec.model is ModelName.ENGAGEMENT:
-        return "it has opted out, or was not created yet"
-    if spans.churn_rule is ChurnRule.CONTRACT:
-        return "it has churned already, or was not created yet"
-    return f"it has not written in the last {spans.active_days:g} days"

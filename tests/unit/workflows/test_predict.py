@@ -13,6 +13,7 @@ from tests.histories import at, history
 from tests.unit.workflows.conftest import DAYS, TRAINED
 
 from chatlift.errors import InvalidInput, NotFound, NotReady
+from chatlift.learn.scoring import unscorable
 from chatlift.learn.snapshots import take_snapshot
 from chatlift.learn.specs.directory import SPECS
 from chatlift.learn.suite import SHIPPED_FOLD
@@ -20,7 +21,7 @@ from chatlift.registry.serving import history_of, scorer_of
 from chatlift.registry.versions import NoChampion
 from chatlift.registry.workspace import Workspace
 from chatlift.vocabulary import ChurnRule, LeadOutcome, ModelName
-from chatlift.workflows.predict import PredictReport, PredictRequest, predict, unscorable
+from chatlift.workflows.predict import PredictReport, PredictRequest, predict
 
 LEADS, ENGAGEMENT = ModelName.LEAD_SCORING, ModelName.ENGAGEMENT
 NOW = at(DAYS)

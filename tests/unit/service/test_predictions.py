@@ -1,0 +1,132 @@
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from tests.businesses import quick, write
+from tests.histories import at as instant
+from tests.histories import business
+from tests.services import Served, served
+
+from chatlift.vocabulary import ModelName, Role
+from chatlift.workflows.train import train
+
+PREFIX = "/api/v1/ml"
+PATHS = ("lead-scoring", "churn", "engagement")
+
+
+@pytest.fixture(scope="module")
+def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A service whose account has a champion of each model."""
+    with served(tmp_path_factory.mktemp("home")) as opened:
+        write(opened.workspace, business(3))
+        train(opened.workspace, quick(), clock=opened.service.clock)
+        for model in ModelName:
+            if opened.workspace.versions.champion(model) is None:
+                opened.workspace.versions.promote(
+                    model, 1, by="test", reason="for these tests", now=opened.service.clock()
+                )
+        opened.client.headers.update(opened.headers(Role.VIEWER))
+        yield opened
+
+
+def listed(at: Served, path: str, **params: Any) -> Any:
+    told = at.client.get(f"{PREFIX}/{path}", params=params)
+    assert told.status_code == 200, told.text
+    return told.json()
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_pages_hold_everybody_once_by_score(at: Served, path: str) -> None:
+    whole = listed(at, path, limit=200)
+    seen: list[Any] = []
+    cursor = None
+    while True:
+        page = listed(at, path, limit=7, **({"cursor": cursor} if cursor else {}))
+        seen += page["predictions"]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert seen == whole["predictions"]
+    assert len(seen) == whole["total"]
+    # All leads of this story are closed.
+    assert (len(seen) > 7) == (path != "lead-scoring")
+    probabilities = [found["probability"] for found in seen]
+    assert probabilities == sorted(probabilities, reverse=True)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_one_now_and_a_batch_say_what_the_list_says(at: Served, path: str) -> None:
+    rows = listed(at, path, limit=200)["predictions"]
+    ids = [row["external_id"] for row in rows]
+    told = at.client.post(f"{PREFIX}/{path}/batch", json={"ids": [*ids, "nobody"]}).json()
+    assert [found["id"] for found in told["not_scored"]] == ["nobody"]
+    answers = {found["external_id"]: found for found in told["predictions"]}
+    for row in rows:
+        assert close(answers[row["external_id"]], row)
+    for row in rows[:3]:
+        found = at.client.get(f"{PREFIX}/{path}/{row['external_id']}").json()
+        assert close({name: found[name] for name in row}, row)
+        assert (found["is_stale"], found["in_hindsight"]) == (True, False)
+
+
+def close(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two answers are the same; floats of one sum may differ in the last bit."""
+    same = {name: value for name, value in one.items() if name not in {"probability", "reasons"}}
+    assert same == {name: other[name] for name in same}
+    assert one["probability"] == pytest.approx(other["probability"], abs=1e-9)
+    assert [r["words"] for r in one["reasons"]] == [r["words"] for r in other["reasons"]]
+    return True
+
+
+def test_a_list_is_narrowed_by_band_trend_and_id(at: Served) -> None:
+    rows = listed(at, "churn", limit=200)["predictions"]
+    for name in ("band", "trend"):
+        value = rows[0][name]
+        found = listed(at, "churn", limit=200, **{name: value})["predictions"]
+        assert found == [row for row in rows if row[name] == value]
+    found = listed(at, "churn", search=rows[0]["external_id"].upper())["predictions"]
+    assert rows[0] in found
+    assert listed(at, "churn", search="no such id")["total"] == 0
+
+
+def test_an_unknown_id_is_not_found(at: Served) -> None:
+    told = at.client.get(f"{PREFIX}/churn/nobody")
+    assert (told.status_code, told.json()["type"]) == (404, "urn:chatlift:problem:not_found")
+
+
+def test_a_closed_lead_has_no_score_and_it_says_why(at: Served) -> None:
+    told = at.client.get(f"{PREFIX}/lead-scoring/l1")
+    assert (told.status_code, "it is closed" in told.json()["detail"]) == (409, True)
+
+
+def test_what_would_have_been_said_then_is_marked(at: Served) -> None:
+    row = listed(at, "churn")["predictions"][0]
+    then = instant(140).isoformat()
+    told = at.client.get(f"{PREFIX}/churn/{row['external_id']}", params={"as_of": then})
+    if told.status_code == 200:
+        assert told.json()["in_hindsight"]
+    later = {"as_of": "2999-01-01T00:00:00Z"}
+    assert at.client.get(f"{PREFIX}/churn/{row['external_id']}", params=later).status_code == 422
+
+
+def test_best_times_are_told_in_words(at: Served) -> None:
+    ids = [row["external_id"] for row in listed(at, "engagement")["predictions"]]
+    told = at.client.post(f"{PREFIX}/engagement/best-time", json={"ids": ids}).json()
+    assert len(told["best_times"]) == len(ids)
+    assert all(row["best_time"] for row in told["best_times"])
+
+
+@pytest.mark.parametrize("ids", [[], ["x"] * 1001, "l1", [1]])
+def test_a_batch_of_none_or_too_many_is_refused(at: Served, ids: object) -> None:
+    told = at.client.post(f"{PREFIX}/churn/batch", json={"ids": ids})
+    assert told.status_code == 422
+
+
+def test_without_a_champion_it_says_what_is_missing(at: Served) -> None:
+    headers = at.headers(Role.VIEWER, at.other_account())
+    answers: list[httpx.Response] = [
+        at.client.get(f"{PREFIX}/{path}", headers=headers) for path in PATHS
+    ]
+    assert [told.status_code for told in answers] == [409] * 3
+    assert all(told.json()["type"] == "urn:chatlift:problem:not_ready" for told in answers)
