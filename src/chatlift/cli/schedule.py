@@ -18,7 +18,6 @@ from chatlift.cli.schedule_lines import (
     made_lines,
     story_lines,
     to_json,
-    told_instant,
 )
 from chatlift.cli.surroundings import desk, workspace
 from chatlift.registry.schedule_advice import WEEKS, Advice, advice
@@ -125,11 +124,10 @@ def resume(model: options.Models = "all") -> None:
     with desk(quiet=True) as at, workspace() as opened:
         now = opened.database.now()
         resumed = opened.schedules.resume(named(model))
-        missed = " It missed a slot meanwhile and trains soon." if resumed.has_due(now) else ""
-        at.console.say(
-            f"The schedule of {resumed.model} goes on.{missed} "
-            f"Next run: {told_instant(resumed.next_run_at(now), resumed.time_zone)}."
-        )
+        at.console.say(f"The schedule of {resumed.model} goes on.")
+        if resumed.has_due(now):
+            at.console.say("It missed a slot meanwhile and trains soon.")
+        at.console.say(made_lines(resumed, now))
 
 
 @app.command("run-now")

@@ -30,12 +30,10 @@ class ScheduleStory:
 
 def made_lines(schedule: Schedule, now: datetime) -> list[str]:
     """Return what to know of a schedule that was just made or edited."""
-    if schedule.is_paused:
-        coming = f"It is paused; go on with `chatlift schedule resume {schedule.model}`."
-    else:
-        coming = f"Next run: {told_instant(schedule.next_run_at(now), schedule.time_zone)}."
+    next_run_at = schedule.next_run_at(now)
+    coming = f" Next run: {told_instant(next_run_at, schedule.time_zone)}." if next_run_at else ""
     return [
-        f"{schedule.model} is trained {_told_rhythm(schedule)}. {coming}",
+        f"{schedule.sentence}{coming}",
         "It trains while `chatlift serve` or `chatlift worker` runs.",
     ]
 
@@ -50,16 +48,14 @@ def story_lines(stories: Sequence[ScheduleStory], advised: Advice) -> list[str]:
     return [*(line for story in stories for line in [*_story(story), ""]), advised.sentence]
 
 
-def told_instant(instant: datetime | None, time_zone: str) -> str:
-    """Return an instant on the clock of a zone; a dash where there is none.
+def told_instant(instant: datetime, time_zone: str) -> str:
+    """Return an instant on the clock of a zone.
 
     Examples
     --------
     >>> told_instant(datetime.fromisoformat("2026-01-05T02:00Z"), "Europe/Madrid")
     'Mon 2026-01-05 03:00 +01:00'
     """
-    if instant is None:
-        return "-"
     local = instant.astimezone(zone_named(time_zone))
     return f"{local:%a %Y-%m-%d %H:%M} {local.isoformat()[-6:]}"
 
@@ -85,9 +81,10 @@ def advice_to_json(advised: Advice) -> dict[str, Any]:
 def _story(story: ScheduleStory) -> list[str]:
     schedule = story.schedule
     zone = schedule.time_zone
-    coming = "none: it is paused" if schedule.is_paused else told_instant(story.next_run_at, zone)
+    at = story.next_run_at
+    coming = "none: it is paused" if at is None else told_instant(at, zone)
     lines = [
-        f"{schedule.model}: {_told_rhythm(schedule)}, revision {schedule.revision}",
+        f"{schedule.model}: {schedule.told_rhythm}, revision {schedule.revision}",
         f"  next run  {coming}",
         f"  last run  {_last_run(story)}",
     ]
@@ -103,9 +100,3 @@ def _last_run(story: ScheduleStory) -> str:
 
 def _slot(slot: Slot, zone: str) -> str:
     return f"  {slot.decision:<10}  {told_instant(slot.slot_at, zone)}  {slot.reason}".rstrip()
-
-
-def _told_rhythm(schedule: Schedule) -> str:
-    words = len(schedule.rhythm.split())
-    quoted = schedule.rhythm if words == 1 else f'by the cron line "{schedule.rhythm}"'
-    return f"{quoted} in {schedule.time_zone}"

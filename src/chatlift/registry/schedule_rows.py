@@ -13,7 +13,7 @@ from chatlift.errors import NotFound
 from chatlift.registry.rhythm import Rhythm
 from chatlift.store.bulk import table_of
 from chatlift.store.job_tables import ScheduleRow, ScheduleSlotRow
-from chatlift.vocabulary import ModelName, SlotDecision, parse_models
+from chatlift.vocabulary import ModelName, RhythmWord, SlotDecision, parse_models
 
 SCHEDULES = table_of(ScheduleRow)
 SLOTS = table_of(ScheduleSlotRow)
@@ -61,6 +61,21 @@ class Schedule:
     def is_paused(self) -> bool:
         """Whether it waits until somebody resumes it."""
         return self.paused_at is not None
+
+    @property
+    def told_rhythm(self) -> str:
+        """How often, in words: `weekly in Europe/Madrid`."""
+        is_word = self.rhythm in set(RhythmWord)
+        told = self.rhythm if is_word else f'by the cron line "{self.rhythm}"'
+        return f"{told} in {self.time_zone}"
+
+    @property
+    def sentence(self) -> str:
+        """What it does, for a person."""
+        told = f"{self.model} is trained {self.told_rhythm}."
+        if not self.is_paused:
+            return told
+        return f"{told} It is paused; go on with `chatlift schedule resume {self.model}`."
 
     def next_run_at(self, now: datetime) -> datetime | None:
         """Return the first slot still to come; None while it is paused."""

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Query
 
 from chatlift.registry.schedule_rows import Schedule
 from chatlift.registry.schedules import Schedules
-from chatlift.service.context import ServiceDep
 from chatlift.service.problems import ProblemRoute, described
 from chatlift.service.security import Caller, Operator, Viewer
 from chatlift.service.training_bodies import (
@@ -27,9 +26,10 @@ Chosen = Annotated[str, Query(max_length=50, description="Which schedule: its mo
 
 
 @router.post("", operation_id="schedule_set", responses=described(409))
-def put(caller: Operator, service: ServiceDep, body: ScheduleBody) -> ScheduledBody:
+def put(caller: Operator, body: ScheduleBody) -> ScheduledBody:
     """Make the schedule of a model or of all, or edit the one there is; it never trains at once."""
-    now = service.clock()
+    # By the database's clock, as slots are decided: no other may pass one by.
+    now = caller.workspace.database.now()
     models = parse_models(body.model)
     found = _schedules(caller).put(
         body.model,
@@ -40,16 +40,16 @@ def put(caller: Operator, service: ServiceDep, body: ScheduleBody) -> ScheduledB
     )
     return ScheduledBody(
         success=True,
-        message=f"{found.model} is trained by the rhythm {found.rhythm} ({found.time_zone}).",
+        message=found.sentence,
         next_run_at=found.next_run_at(now),
     )
 
 
 @router.get("", operation_id="schedule_show")
-def show(caller: Viewer, service: ServiceDep) -> SchedulesBody:
+def show(caller: Viewer) -> SchedulesBody:
     """Show the account's schedules: when each trains next, and what became of its last slot."""
     kept = _schedules(caller)
-    now = service.clock()
+    now = caller.workspace.database.now()
     rows = [
         ScheduleRow(
             model=found.model,

@@ -127,7 +127,9 @@ def test_a_paused_schedule_waits_and_says_so_until_it_is_resumed(
     assert "next run  none: it is paused" in told
     assert "It is paused; go on with `chatlift schedule resume all`." in told
     assert schedule("resume") == 0
-    assert "The schedule of all goes on. Next run: Mon" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "The schedule of all goes on." in told
+    assert "all is trained weekly in Asia/Kathmandu. Next run: Mon " in told
     assert not opened.schedules.get("all").is_paused
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from sqlalchemy import update
 from structlog.testing import capture_logs
 from tests.businesses import let_leases_run_out
 
+from chatlift.jobs.duties import duties_of
 from chatlift.jobs.scheduler import tick
 from chatlift.registry.run_queue import RunQueue
 from chatlift.registry.runs import Runs
 from chatlift.registry.schedule_rows import SCHEDULES
 from chatlift.registry.schedules import Schedules
+from chatlift.settings import Settings
 from chatlift.store.accounts import ensure_account
 from chatlift.store.database import Database
 from chatlift.vocabulary import ModelName, RunStatus, SlotDecision
@@ -63,3 +66,11 @@ def test_a_dead_training_in_the_foreground_does_not_get_a_slot_skipped(database:
     (decided,) = tick(database, AT_THREE)
     assert [slot.decision for slot in decided.slots] == [SlotDecision.RAN]
     assert runs.get(dead.run_id).status is RunStatus.INTERRUPTED
+
+
+def test_every_worker_ticks_the_schedules(database: Database, tmp_path: Path) -> None:
+    account(database, "shop")
+    settings = Settings.from_environment({}, default_home=tmp_path)
+    (ticking,) = [duty for duty in duties_of(settings, database) if duty.name == "tick_schedules"]
+    ticking.run(AT_THREE)
+    assert len(RunQueue(database).queued()) == 1

@@ -98,6 +98,18 @@ def test_an_edit_starts_a_revision_and_never_trains_at_once(
     assert edited.next_run_at(edited_at) == MONDAY + 3 * DAY + timedelta(hours=18)
 
 
+def test_biweekly_counts_from_the_week_the_schedule_was_made_in_also_after_an_edit(
+    schedules: Schedules,
+) -> None:
+    put(schedules)
+    second_week = MONDAY + 8 * DAY
+    edited = put(schedules, rhythm="biweekly", now=second_week)
+    assert edited.next_run_at(second_week) == MONDAY + 14 * DAY + timedelta(hours=3)
+    third_week = MONDAY + 15 * DAY
+    again = put(schedules, rhythm="biweekly", time_zone="Europe/Madrid", now=third_week)
+    assert again.next_run_at(third_week) == MONDAY + 28 * DAY + timedelta(hours=2)
+
+
 def test_the_same_again_changes_nothing(
     schedules: Schedules, decide: Callable[[datetime], list[str]]
 ) -> None:
