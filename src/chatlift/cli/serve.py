@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 
 from chatlift.cli.lazy import new_app
 from chatlift.cli.surroundings import desk, settings
+from chatlift.jobs.logs import set_up_logs
 from chatlift.service.context import Service
 from chatlift.service.running import Listening, run_service
 from chatlift.store.database import Database
@@ -49,6 +51,7 @@ def serve(
         behind_proxy=behind_proxy,
         with_worker=not no_worker,
     )
+    set_up_logs(sys.stderr)
     found = settings()
     with desk(quiet=True) as at:
         service = Service(settings=found, database=Database.open(found.database_url))

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 
 from fastapi import FastAPI
 
-from chatlift.jobs.duties import duties_of
-from chatlift.jobs.worker import Worker
+from chatlift.jobs.crew import at_work, worker_beside_server
 from chatlift.service.context import Service, nobody, service_in, service_of
 
 
@@ -18,32 +16,19 @@ from chatlift.service.context import Service, nobody, service_in, service_of
 def working_beside(service: Service, environ: Mapping[str, str]) -> Iterator[None]:
     """Let a worker carry out what the service queues, until the block ends.
 
-    Where a broker carries the jobs there is none: workers elsewhere do all of it.
+    Where a broker is set it trains nothing itself: it hands the runs to workers elsewhere.
 
     Parameters
     ----------
     environ
         The environment that training children inherit.
     """
-    if service.settings.jobs.broker_url:
-        yield
-        return
-    worker = Worker(
-        service.settings,
-        service.database,
-        environ=environ,
-        duties=duties_of(service.settings, service.database),
-    )
-    ending = threading.Event()
-    thread = threading.Thread(target=worker.run, args=(ending,), name="worker")
-    thread.start()
-    service.wake = worker.wake
-    try:
-        yield
-    finally:
-        service.wake = nobody
-        ending.set()
-        thread.join()
+    with at_work(worker_beside_server(service.settings, service.database, environ)) as worker:
+        service.wake = worker.wake
+        try:
+            yield
+        finally:
+            service.wake = nobody
 
 
 @asynccontextmanager
