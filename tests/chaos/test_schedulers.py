@@ -4,10 +4,13 @@ Three schedulers with clocks of their own tick the schedules of five businesses 
 At random they die in the middle of a transaction or stand still for weeks; trainings last for
 hours and get in each other's way; people pause, resume and edit. At the end the slots in the
 database must be those that somebody who looked at the local clocks would have noted down.
+
+One course of events runs with all tests; `make chaos` runs ten, and longer ones.
 """
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 from collections import Counter
@@ -33,6 +36,11 @@ from chatlift.store.accounts import ensure_account
 from chatlift.store.database import Database
 from chatlift.vocabulary import ModelName, SlotDecision
 
+IS_LONG = os.environ.get("CHATLIFT_CHAOS") == "long"
+SEED = int(os.environ.get("CHATLIFT_CHAOS_SEED", "4"))
+SEEDS = range(SEED, SEED + (10 if IS_LONG else 1))
+MOMENTS = 400 if IS_LONG else 40
+"""At which three schedulers tick at once."""
 BEGAN_AT = datetime(2026, 1, 14, 9, 30, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)
 """All times below, and all changes of these clocks, lie on quarters of an hour."""
@@ -252,12 +260,12 @@ def check_decided_together(business: Business, slots: list[Any]) -> None:
 
 
 @pytest.fixture
-def made() -> Iterator[Callable[[str], World]]:
+def made(seed: int) -> Iterator[Callable[[str], World]]:
     """A way to make the world on a database."""
     worlds: list[World] = []
 
     def make(url: str) -> World:
-        worlds.append(World(url, seed=4))
+        worlds.append(World(url, seed=seed))
         return worlds[-1]
 
     yield make
@@ -265,6 +273,7 @@ def made() -> Iterator[Callable[[str], World]]:
         world.close()
 
 
+@pytest.mark.parametrize("seed", SEEDS)
 def test_over_two_years_every_slot_ran_or_was_skipped_or_superseded_once(
     made: Callable[[str], World], sqlite_template: Path, tmp_path: Path
 ) -> None:
@@ -280,13 +289,14 @@ def test_over_two_years_every_slot_ran_or_was_skipped_or_superseded_once(
     assert sum(scheduler.killed_count for scheduler in world.schedulers) > 100
 
 
+@pytest.mark.parametrize("seed", SEEDS[:1])
 def test_three_schedulers_in_the_same_moment_decide_every_slot_once(
     made: Callable[[str], World], database_url: str
 ) -> None:
     world = made(database_url)
     with ThreadPoolExecutor(max_workers=4) as threads:
-        for _ in range(60):
-            world.time_passes(most_hours=72)
+        for _ in range(MOMENTS):
+            world.time_passes(most_hours=96)
             work = [threads.submit(s.tick, world.now) for s in world.schedulers]
             work.append(threads.submit(world.people_live_on))
             assert [done.exception() for done in work] == [None] * 4
