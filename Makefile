@@ -10,7 +10,7 @@ DEMO_HOME := $(CURDIR)/.demo
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test fuzz check bench format docs lock clean
+.PHONY: help venv demo test fuzz chaos check bench format docs lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -47,6 +47,10 @@ check: $(READY) ## Hold format, lint, types, import direction and docs, without 
 	@$(BIN)/python scripts/check_docs.py --check
 	@$(BIN)/python scripts/cli_reference.py --check
 	@$(BIN)/python scripts/feature_catalogue.py --check
+
+chaos: $(READY) ## Kill processes and stop runs at random moments; about half an hour
+	@CHATLIFT_CHAOS=long OMP_WAIT_POLICY=passive $(BIN)/python -m pytest tests/chaos -s \
+		-p no:cacheprovider
 
 bench: $(READY) ## Measure again what docs/benchmarks.md tells; about an hour on two cores
 	@for name in features generate importing learning run_real_data shuffled_labels twenty_seeds gate; do \

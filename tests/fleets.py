@@ -43,7 +43,8 @@ def fleet(home: Path, database_url: str, **jobs: Any) -> Iterator[Fleet]:
     with open_workspace(settings) as workspace:
         write(workspace, business(7, contacts=45, days=61))
         save_settings(workspace.database, workspace.account.account_id, FLOORS)
-        yield Fleet(workspace)
+        account = replace(workspace.account, settings=FLOORS)
+        yield Fleet(replace(workspace, account=account))
 
 
 class Fleet:

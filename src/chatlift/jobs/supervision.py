@@ -88,6 +88,9 @@ class Supervision:
                 self._bell.clear()
         finally:
             child.kill()
+            if child.is_lost:
+                # It slept while its run was given to another, and then went on.
+                self._log.warning("write_refused")
 
     def _looked(self, child: TrainingChild) -> bool:
         """Look once; tell whether the watch is over. The next look may do what failed now."""
@@ -148,11 +151,7 @@ class Supervision:
     def _see_to_end(self, child: TrainingChild) -> None:
         """See what the ended child leaves: an ended run, or one to be queued again."""
         error = child.ended_error()
-        try:
-            run = self._queue.give_up(self._claimed, message=error["sentence"], error=error)
-        finally:
-            if child.is_lost:
-                self._log.warning("write_refused")
+        run = self._queue.give_up(self._claimed, message=error["sentence"], error=error)
         self._log.warning(
             "training_broken",
             error=error["type"],
