@@ -15,6 +15,7 @@ from chatlift.errors import Conflict, NotFound
 from chatlift.registry.log_lines import remove_lines
 from chatlift.registry.run_rows import active_run_ids
 from chatlift.registry.tombstone_file import keep_digests, kept_digests
+from chatlift.registry.upload_folders import sweep_uploads
 from chatlift.registry.workspace import Workspace
 from chatlift.simulate.truth_files import drop_from_truth
 from chatlift.store.crm import Crm
@@ -180,4 +181,5 @@ def _removed_from_files(workspace: Workspace, identity: Identity) -> dict[str, i
     return {
         "log_lines": remove_lines(workspace.settings.home, identity.is_named_in),
         "truth_rows": drop_from_truth(workspace.truth_folder, identity.ids),
+        "abandoned_uploads": sweep_uploads(workspace.settings.home),
     }
