@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +14,7 @@ from apps.api.app.api.v1.training import router
 from fastapi import FastAPI
 from tests.businesses import account_of
 from tests.histories import business
+from tests.servers import START_SECONDS, serving
 from tests.services import listening
 
 from chatlift.registry.tokens import Tokens
@@ -31,60 +25,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 PREFIX = "/api/v1/training"
-START_SECONDS = 60
 TRAINING_SECONDS = 200
-
-
-@dataclass(frozen=True)
-class Server:
-    """A `chatlift serve` in a process of its own."""
-
-    process: subprocess.Popen[str]
-    client: httpx.Client
-    said: Path
-    """What it printed."""
-
-
-@contextmanager
-def serving(home: Path, *arguments: str) -> Iterator[Server]:
-    port = free_port()
-    kept = {name: text for name, text in os.environ.items() if not name.startswith("CHATLIFT_")}
-    environ = kept | {"CHATLIFT_HOME": str(home), "PYTHONPATH": str(ROOT / "src")}
-    said = home / "said.txt"
-    with said.open("w", encoding="utf-8") as printed:
-        process = subprocess.Popen(  # noqa: S603 - this interpreter, fixed words
-            [sys.executable, "-m", "chatlift", "serve", "--port", str(port), *arguments],
-            env=environ,
-            cwd=ROOT,
-            stdout=printed,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-        )
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=START_SECONDS) as client:
-            await_ready(client, process)
-            yield Server(process, client, said)
-    finally:
-        process.kill()
-        process.wait(START_SECONDS)
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def await_ready(client: httpx.Client, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            if client.get("/readyz").status_code == httpx.codes.OK:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
-    pytest.fail("chatlift serve was not ready in time")
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,10 @@ from chatlift.jobs.reconcile import (
     sweep_orphans,
 )
 from chatlift.jobs.scheduler import tick
+from chatlift.registry.upload_folders import sweep_uploads
 from chatlift.settings import Settings
 from chatlift.store.database import Database
+from chatlift.workflows.receive import read_all_deliveries
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +47,16 @@ def duties_of(settings: Settings, database: Database) -> tuple[Duty, ...]:
             name="tick_schedules",
             run=lambda now: tick(database, now),
             every=timedelta(seconds=5),
+        ),
+        Duty(
+            name="read_deliveries",
+            run=lambda now: read_all_deliveries(database, settings, now=now),
+            every=timedelta(seconds=1),
+        ),
+        Duty(
+            name="sweep_uploads",
+            run=lambda _now: sweep_uploads(settings.home),
+            every=timedelta(minutes=10),
         ),
         Duty(
             name="sweep_orphans",

@@ -92,10 +92,21 @@ def keep_delivery(database: Database, hook: Webhook, body: bytes, *, now: dateti
     return int(number)
 
 
-def accounts_with_deliveries(database: Database) -> tuple[int, ...]:
-    """Return the numbers of the accounts, whichever they are, for which deliveries wait."""
+def accounts_with_deliveries(
+    database: Database, *, received_before: datetime | None = None
+) -> tuple[int, ...]:
+    """Return the numbers of the accounts, whichever they are, for which deliveries wait.
+
+    Parameters
+    ----------
+    received_before
+        Only those for which one has waited since before then; None: all.
+    """
+    waiting = select(DELIVERIES.c.account_id).distinct()
+    if received_before is not None:
+        waiting = waiting.where(DELIVERIES.c.received_at < received_before)
     with database.across_accounts().read() as connection:
-        return tuple(connection.scalars(select(DELIVERIES.c.account_id).distinct()))
+        return tuple(connection.scalars(waiting.order_by(DELIVERIES.c.account_id)))
 
 
 class Deliveries:

@@ -16,6 +16,7 @@ from chatlift.registry.sessions import make_sign_in_link
 from chatlift.registry.tokens import has_admin_token
 from chatlift.service.app import create_app
 from chatlift.service.context import Service
+from chatlift.service.local_reading import reading_beside
 from chatlift.service.local_worker import working_beside
 from chatlift.service.logs import log_as_json
 from chatlift.settings import LOOPBACK
@@ -132,6 +133,7 @@ def run_service(
         listener = stack.enter_context(_listener(wanted))
         if wanted.with_worker:
             stack.enter_context(working_beside(service, environ))
+        stack.enter_context(reading_beside(service))
         service.warming.begin()
         for line in _greeting(service, wanted):
             say(line)

@@ -118,10 +118,22 @@ def is_trusted(
     )
 
 
-def read_all_deliveries(database: Database, settings: Settings, *, now: datetime) -> ReadReport:
-    """Read what waits for any account, as `read_deliveries`."""
+def read_all_deliveries(
+    database: Database,
+    settings: Settings,
+    *,
+    now: datetime,
+    received_before: datetime | None = None,
+) -> ReadReport:
+    """Read what waits for any account, as `read_deliveries`.
+
+    Parameters
+    ----------
+    received_before
+        Only for accounts of which something came before it: nobody else has read it since.
+    """
     told = ReadReport()
-    for account_id in accounts_with_deliveries(database):
+    for account_id in accounts_with_deliveries(database, received_before=received_before):
         account = account_numbered(database, account_id)
         told += read_deliveries(workspace_in(database, settings, account).crm, now=now)
     return told
