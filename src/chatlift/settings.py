@@ -123,6 +123,11 @@ class ServiceSettings:
     """`CHATLIFT_CONCURRENT_REQUESTS`: requests of one token that are answered at the same time."""
     body_bytes: int = 1_000_000
     """`CHATLIFT_BODY_BYTES`: size of a request, where it is no file."""
+    records_bytes: int = 5_000_000
+    """`CHATLIFT_RECORDS_BYTES`: size of a request that brings messages, and of a webhook's
+    delivery; WhatsApp's have at most 3 MB."""
+    upload_bytes: int = 200_000_000
+    """`CHATLIFT_UPLOAD_BYTES`: size of a request that brings files."""
     failed_sign_ins_per_minute: int = 30
     """`CHATLIFT_FAILED_SIGN_INS_PER_MINUTE`: unknown tokens or links from one address."""
     jwt: JwtSettings | None = None
@@ -148,6 +153,12 @@ class ServiceSettings:
             ),
             body_bytes=_whole(
                 environ, "CHATLIFT_BODY_BYTES", cls.body_bytes, highest=HIGHEST_COUNT
+            ),
+            records_bytes=_whole(
+                environ, "CHATLIFT_RECORDS_BYTES", cls.records_bytes, highest=HIGHEST_COUNT
+            ),
+            upload_bytes=_whole(
+                environ, "CHATLIFT_UPLOAD_BYTES", cls.upload_bytes, highest=HIGHEST_COUNT
             ),
             failed_sign_ins_per_minute=_whole(
                 environ,

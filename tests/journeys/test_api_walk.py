@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.journeys.test_serving import free_port
+from tests.servers import free_port
 
 pytestmark = pytest.mark.slow
 

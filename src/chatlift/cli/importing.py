@@ -20,8 +20,8 @@ from chatlift.cli.reading import as_usage
 from chatlift.cli.surroundings import Desk, desk, workspace
 from chatlift.errors import InvalidInput
 from chatlift.sources.cells import DateOrder
-from chatlift.sources.mapping import SourceMapping, parse_mapping
-from chatlift.sources.mapping_files import Preset, load_mapping, load_preset
+from chatlift.sources.mapping import SourceMapping
+from chatlift.sources.mapping_files import Preset, chosen_mapping
 from chatlift.sources.previews import preview_table
 from chatlift.sources.tables import TableFiles
 from chatlift.workflows.ingest import ingest
@@ -103,7 +103,7 @@ def import_files(
     if not files.present():
         raise typer.BadParameter("No file was named. Name at least one, such as --contacts FILE.")
     with as_usage():
-        columns = mapping_of(mapping, preset, is_day_first=is_day_first)
+        columns = chosen_mapping(mapping, preset, date_order=_date_order(is_day_first))
     with desk(quiet=quiet, log_file=log_file) as at:
         if dry_run:
             show(files, columns, at)
@@ -111,17 +111,10 @@ def import_files(
             write(files, columns, at, source=source)
 
 
-def mapping_of(
-    path: Path | None, preset: Preset | None, *, is_day_first: bool | None
-) -> SourceMapping:
-    """Return how files are read: the options above the file, the file above the preset."""
-    columns = load_preset(preset) if preset else SourceMapping()
-    if path is not None:
-        columns = load_mapping(path, preset=columns)
+def _date_order(is_day_first: bool | None) -> DateOrder | None:
     if is_day_first is None:
-        return columns
-    order = DateOrder.DAY_FIRST if is_day_first else DateOrder.MONTH_FIRST
-    return parse_mapping({"date_order": str(order)}, preset=columns)
+        return None
+    return DateOrder.DAY_FIRST if is_day_first else DateOrder.MONTH_FIRST
 
 
 def write(files: TableFiles, columns: SourceMapping, at: Desk, *, source: str) -> None:

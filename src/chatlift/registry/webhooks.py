@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import insert, select, update
 
 from chatlift.errors import Conflict, InvalidInput, NotFound
 from chatlift.registry.secret_box import SecretBox
@@ -34,6 +35,7 @@ PLACES: Mapping[WebhookKind, str] = {
 }
 """How the address of a webhook ends, by its kind."""
 ID_BYTES = 24
+HOOK_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 SHOWN_CHARACTERS = 8
 """Of a hook's id; the rest is not shown again."""
 VALID_SECRETS = 2
@@ -239,14 +241,11 @@ class Webhooks:
 
 def called(database: Database, hook_id: str) -> Webhook | None:
     """Return the webhook in use that somebody calls, of whatever account; None: there is none."""
-    with database.across_accounts().read() as connection:
-        return find_called(connection, hook_id)
-
-
-def find_called(connection: Connection, hook_id: str) -> Webhook | None:
-    """Return as `called`."""
+    if not HOOK_ID.fullmatch(hook_id):
+        return None
     wanted = select(HOOKS).where(HOOKS.c.hook_id == hook_id, HOOKS.c.revoked_at.is_(None))
-    row = connection.execute(wanted).one_or_none()
+    with database.across_accounts().read() as connection:
+        row = connection.execute(wanted).one_or_none()
     return None if row is None else _webhook(row._mapping)
 
 

@@ -10,7 +10,15 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from chatlift.service import documentation, health, metrics, predictions, sign_in, training
+from chatlift.service import (
+    documentation,
+    health,
+    ingest,
+    metrics,
+    predictions,
+    sign_in,
+    training,
+)
 from chatlift.service.context import Service
 from chatlift.service.description import describe
 from chatlift.service.hosts import HostCheck
@@ -26,6 +34,7 @@ ROUTERS = (
     sign_in.router,
     training.router,
     predictions.router,
+    ingest.router,
 )
 """Every router of the service."""
 

@@ -9,13 +9,11 @@ from fastapi import FastAPI
 
 from chatlift.service.problems import MEDIA_TYPE
 
-JSON = "application/json"
-
 
 def describe(app: FastAPI) -> None:
     """Let an application's description name problems as what they are.
 
-    The framework describes every JSON body under one media type.
+    The framework describes every body of a route under the route's one media type.
     """
     plain = app.openapi
 
@@ -31,7 +29,7 @@ def _with_problems(schema: dict[str, Any]) -> dict[str, Any]:
     for operations in schema["paths"].values():
         for operation in operations.values():
             for status, response in operation["responses"].items():
-                content = response.get("content", {})
-                if status.isdecimal() and int(status) >= HTTPStatus.BAD_REQUEST and JSON in content:
-                    response["content"] = {MEDIA_TYPE: content[JSON]}
+                bodies = [*response.get("content", {}).values()]
+                if status.isdecimal() and int(status) >= HTTPStatus.BAD_REQUEST and bodies:
+                    response["content"] = {MEDIA_TYPE: bodies[0]}
     return schema

@@ -20,6 +20,10 @@ from chatlift.settings import ServiceSettings
 KNOWN_KEYS = 10_000
 """So many callers are remembered before those that ask for nothing are let go."""
 SECONDS_PER_MINUTE = 60
+IMPORTS_AT_ONCE = 2
+"""Of files, by one process: each takes a processor and some hundred megabytes of memory."""
+IMPORT_SECONDS = 10.0
+"""After which it is worth asking again."""
 
 
 class TooManyRequests(HTTPException):
@@ -92,6 +96,7 @@ class Limits:
         self._requests = Buckets(settings.requests_per_minute, clock)
         self._failures = Buckets(settings.failed_sign_ins_per_minute, clock)
         self._under_way: Counter[str] = Counter()
+        self._imports_under_way = 0
 
     @contextmanager
     def one_request(self, key: str) -> Iterator[None]:
@@ -115,6 +120,24 @@ class Limits:
             self._under_way[key] -= 1
             if not self._under_way[key]:
                 del self._under_way[key]
+
+    @contextmanager
+    def one_import(self) -> Iterator[None]:
+        """Count one import of files, whoever makes it, while the block lasts.
+
+        Raises
+        ------
+        TooManyRequests
+            If as many are under way as one process reads at a time.
+        """
+        if self._imports_under_way >= IMPORTS_AT_ONCE:
+            told = f"{IMPORTS_AT_ONCE} imports of files are under way already."
+            raise TooManyRequests(f"{told} Send yours when one has ended.", IMPORT_SECONDS)
+        self._imports_under_way += 1
+        try:
+            yield
+        finally:
+            self._imports_under_way -= 1
 
     def note_failure(self, address: str) -> None:
         """Count an unknown token or link that came from an address."""

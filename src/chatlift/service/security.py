@@ -11,6 +11,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from chatlift.registry.webhooks import ADDRESS, PLACES
 from chatlift.registry.workspace import Workspace
 from chatlift.store.accounts import Account
 from chatlift.vocabulary import Role
@@ -21,9 +22,12 @@ BEARER = HTTPBearer(
     auto_error=False,
 )
 
-PUBLIC_PATHS = frozenset(
-    {"/healthz", "/readyz", "/sign-in", "/docs", "/docs/assets/{name}", "/redoc", "/openapi.json"}
-)
+SIGNED_PATHS = frozenset(f"{ADDRESS}/{{hook_id}}/{place}" for place in PLACES.values())
+"""Where services call: who calls is told by a random id in the address and by a signature."""
+PUBLIC_PATHS = SIGNED_PATHS | {
+    *("/healthz", "/readyz", "/sign-in"),
+    *("/docs", "/docs/assets/{name}", "/redoc", "/openapi.json"),
+}
 """What answers anybody. The pages of documentation hold the shape of the service, and no data."""
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from chatlift.errors import InvalidInput
+from chatlift.sources.cells import DateOrder
 from chatlift.sources.mapping import SourceMapping, parse_mapping
 
 PRESETS = Path(__file__).parent / "presets"
@@ -25,6 +26,27 @@ class Preset(StrEnum):
     HUBSPOT = "hubspot"
     CHATWOOT = "chatwoot"
     GENERIC = "generic"
+
+
+def chosen_mapping(
+    path: Path | None = None,
+    preset: Preset | None = None,
+    *,
+    date_order: DateOrder | None = None,
+) -> SourceMapping:
+    """Return how files are read: a choice for the whole above the file, that above the preset.
+
+    Raises
+    ------
+    InvalidInput
+        As `load_mapping`.
+    """
+    columns = load_preset(preset) if preset else SourceMapping()
+    if path is not None:
+        columns = load_mapping(path, preset=columns)
+    if date_order is None:
+        return columns
+    return parse_mapping({"date_order": str(date_order)}, preset=columns)
 
 
 def load_preset(preset: Preset) -> SourceMapping:

@@ -63,6 +63,20 @@ class Batch:
     progress: Mapping[str, Any] | None = None
     """How far it came; `step` counts the pieces that were written."""
 
+    def table_counts(self) -> dict[str, TableCounts]:
+        """Return by table what became of its rows so far, whatever kind of import it was."""
+        told = self.summary if self.finished_at else (self.progress or {}).get("tables", {})
+        return {
+            name: TableCounts(
+                **{
+                    field: counts.get(field, counts.get(f"{field}_count", 0))
+                    for field in TableCounts.__dataclass_fields__
+                }
+            )
+            for name, counts in told.items()
+            if name in WRITERS
+        }
+
 
 def record_batch(
     database: Database,
