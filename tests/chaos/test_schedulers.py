@@ -47,6 +47,8 @@ QUARTER = timedelta(minutes=15)
 MODELS = ("all", ModelName.LEAD_SCORING, ModelName.CHURN)
 SKEW = timedelta(seconds=3)
 """How far a scheduler's clock may be wrong."""
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1_800)]
+
 ZONES = ("UTC", "Europe/Madrid", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu")
 
 
