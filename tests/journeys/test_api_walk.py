@@ -44,9 +44,10 @@ def test_the_walk_goes_to_its_end(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     said = done.stdout
-    assert said.count("Training started for churn") == 2
-    first, again = re.findall(r'"model":"churn","run_id":"([^"]+)"', said)
+    assert said.count("Training started for all") >= 2
+    first, again, _stopped = re.findall(r'"model":"all","run_id":"([^"]+)"', said)
     assert first == again
     assert "event: queued" in said
     assert '"status":"completed"' in said
+    assert said.count('"recommendation":"') >= 4
     assert '"deleted_versions":[1]' in said
