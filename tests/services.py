@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from chatlift.registry.tokens import Tokens
 from chatlift.registry.workspace import Workspace
 from chatlift.service.app import create_app
 from chatlift.service.context import Service
+from chatlift.service.running import listening_socket
 from chatlift.settings import Settings
 from chatlift.store.accounts import Account, ensure_account
 from chatlift.store.database import Database
@@ -70,7 +70,7 @@ def served(
 @contextmanager
 def listening(app: FastAPI) -> Iterator[httpx.Client]:
     """Let an application listen on a free loopback port; yield what calls it."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = listening_socket("127.0.0.1", 0)
     config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2)
     server = uvicorn.Server(config)
     thread = Thread(target=server.run, args=([listener],), daemon=True)

@@ -7,7 +7,13 @@ import pytest
 from chatlift.errors import InvalidInput, Unavailable
 from chatlift.registry.tokens import Tokens
 from chatlift.service.context import Service, utc_now
-from chatlift.service.running import Listening, UnsafeAddress, refuse_unsafe, run_service
+from chatlift.service.running import (
+    Listening,
+    UnsafeAddress,
+    listening_socket,
+    refuse_unsafe,
+    run_service,
+)
 from chatlift.settings import Settings
 from chatlift.store.accounts import ensure_account
 from chatlift.store.database import Database
@@ -60,3 +66,9 @@ def test_a_port_that_is_taken_is_told_in_a_sentence(service: Service) -> None:
         wanted = Listening(port=taken.getsockname()[1], with_worker=False)
         with pytest.raises(Unavailable, match="name another with --host and --port"):
             run_service(service, wanted, environ={}, say=lambda _line: None)
+
+
+def test_small_answers_are_sent_at_once() -> None:
+    with listening_socket("127.0.0.1", 0) as listener:
+        # What an accepted connection takes over, and by which asyncio knows that it may.
+        assert listener.proto == socket.IPPROTO_TCP
