@@ -17,7 +17,6 @@ from pathlib import Path
 from tests.businesses import folders, locks, quick
 from tests.fleets import Fleet, eventually, training_children
 
-from chatlift.registry.champions import VERSIONS
 from chatlift.registry.run_rows import ModelsBusy, Run
 from chatlift.vocabulary import ModelName
 from chatlift.workflows.train import train
@@ -206,11 +205,8 @@ class Storm:
                 if kills_worker:
                     member.process.wait()
                     self._replace(member)
-            with self.business.database.read() as connection:
-                owned = set(
-                    connection.scalars(VERSIONS.select().with_only_columns(VERSIONS.c.folder))
-                )
-            self.between_count += any("/".join(f.parts[-3:]) not in owned for f in new)
+            owned = {version.folder for version in workspace.versions.list()}
+            self.between_count += not new <= owned
             return
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from chatlift.errors import InvalidInput, Unavailable
 from chatlift.store.bound import ACCOUNT, ACROSS, watch
@@ -50,6 +51,8 @@ class Database:
     def __init__(self, engine: Engine, *, clock: Callable[[], datetime] | None = None) -> None:
         self._engine = engine
         self._clock = clock
+        self._is_closed = False
+        event.listen(engine, "checkin", self._close_late_comer)
         self._writers = engine.execution_options(**{WRITES: True})
         upkeep = {MAINTAINS: True} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
         self._maintainers = engine.execution_options(**{ACCOUNT: ACROSS, **upkeep})
@@ -172,8 +175,16 @@ class Database:
             yield connection
 
     def close(self) -> None:
-        """Close all connections; the object cannot be used afterwards."""
+        """Close all connections; the object cannot be used afterwards.
+
+        One that another thread still uses is closed when it is given back.
+        """
+        self._is_closed = True
         self._engine.dispose()
+
+    def _close_late_comer(self, _connection: object, record: ConnectionPoolEntry) -> None:
+        if self._is_closed:
+            record.invalidate()
 
     def _bring_to_head(self) -> None:
         with self.read() as connection:

@@ -154,3 +154,12 @@ def test_an_unreachable_server_is_told_without_the_password() -> None:
         Database.open("postgresql://someone:secret-word@127.0.0.1:1/none")
     assert "127.0.0.1" in str(caught.value)
     assert "secret-word" not in str(caught.value)
+
+
+def test_a_connection_given_back_after_closing_is_closed(database_url: str) -> None:
+    database = Database.open(database_url)
+    with database.read() as connection:
+        driver = connection.connection.dbapi_connection
+        database.close()
+    with pytest.raises(Exception, match="closed"):
+        driver.cursor()  # type: ignore[union-attr]

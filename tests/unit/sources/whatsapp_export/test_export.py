@@ -92,6 +92,7 @@ def test_entries_and_lines_add_up(tmp_path: Path) -> None:
             "",
             "30/02/2024, 10:00 - Alex: on a day there is not",
             "there is no such day or time",
+            None,
         )
     ]
 
