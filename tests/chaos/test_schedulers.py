@@ -39,8 +39,10 @@ from chatlift.vocabulary import ModelName, SlotDecision
 IS_LONG = os.environ.get("CHATLIFT_CHAOS") == "long"
 SEED = int(os.environ.get("CHATLIFT_CHAOS_SEED", "4"))
 SEEDS = range(SEED, SEED + (10 if IS_LONG else 1))
-MOMENTS = 400 if IS_LONG else 40
+MOMENTS = 400 if IS_LONG else 30
 """At which three schedulers tick at once."""
+MEAN_HOURS = 12 if IS_LONG else 40
+"""Between two ticks."""
 BEGAN_AT = datetime(2026, 1, 14, 9, 30, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)
 """All times below, and all changes of these clocks, lie on quarters of an hour."""
@@ -201,8 +203,10 @@ class World:
             opened.close()
 
     def time_passes(self, *, most_hours: int) -> None:
-        is_outage = self.chance.random() < 0.01
-        hours = self.chance.uniform(24, 40 * 24) if is_outage else self.chance.expovariate(1) * 24
+        if self.chance.random() < 0.01:
+            hours = self.chance.uniform(24, 40 * 24)
+        else:
+            hours = self.chance.expovariate(1) * MEAN_HOURS
         self.now += timedelta(hours=min(hours, most_hours))
 
     def people_live_on(self) -> None:
