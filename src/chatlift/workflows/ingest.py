@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -187,7 +188,7 @@ class _Import:
         parts = parse_planned(
             plan, imported_at=self.batch.imported_at, exported_at=self.exported_at
         )
-        for part in parts:
+        for part in _one_ahead(parts):
             seen += part.read_count
             # Pieces that are done are read all the same: ids of messages depend on them.
             if seen > done:
@@ -325,6 +326,15 @@ class _Import:
         )
         tombstones = self.crm.tombstones(connection, self.batch.source)
         return tombstones.refuse(part.table, chunk)[1]["row_number"].to_list()
+
+
+def _one_ahead(parts: Iterator[ParsedTable]) -> Iterator[ParsedTable]:
+    """Yield the pieces, each parsed in a thread of its own while the one before is written."""
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="parse") as pool:
+        coming = pool.submit(next, parts, None)
+        while (part := coming.result()) is not None:
+            coming = pool.submit(next, parts, None)
+            yield part
 
 
 def _fingerprint(files: TableFiles, mapping: SourceMapping) -> str:
