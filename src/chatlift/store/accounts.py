@@ -114,12 +114,15 @@ def save_settings(database: Database, account_id: int, settings: Mapping[str, An
 def save_time_zone(database: Database, account_id: int, time_zone: str) -> None:
     """Let an account's hours and weekdays be read in another zone, by its IANA name.
 
+    What is known of its records changes with that, so it counts as a change of them.
+
     Raises
     ------
     NotFound
         If there is no such account.
     """
-    _update(database, account_id, time_zone=time_zone)
+    revision = table_of(AccountRow).c.records_revision
+    _update(database, account_id, time_zone=time_zone, records_revision=revision + 1)
 
 
 def _update(database: Database, account_id: int, **values: Any) -> None:

@@ -20,7 +20,8 @@ from chatlift.store.database import Database
 from chatlift.store.linking import link, people_of
 from chatlift.store.outcomes import REJECTIONS, ROW_NUMBER, TableCounts, WriteCounts
 from chatlift.store.reading import read_history
-from chatlift.store.settling import settle
+from chatlift.store.revisions import records_changed
+from chatlift.store.settling import settle, take_turn
 from chatlift.store.tables import (
     AccountRow,
     ContactRow,
@@ -111,9 +112,12 @@ class Crm:
         rejections = [REJECTIONS.to_frame()]
         for table, chunk in _chunks(records):
             with self.database.write() as connection:
+                take_turn(connection, self.account_id)
                 scope = self._scope(connection, source, imported_at)
                 known, forgotten = self.tombstones(connection, source).refuse(table, chunk)
                 chunk_counts, rejected = WRITERS[table](scope, known)
+                if chunk_counts.accepted:
+                    records_changed(connection, self.account_id)
             counts[table] += chunk_counts + TableCounts(rejected=forgotten.height)
             rejections.extend([rejected, forgotten])
             done += chunk.height
@@ -253,12 +257,16 @@ class Crm:
         table = table_of(ObservationRow)
         key = (table.c.account_id == self.account_id) & (table.c.source == source)
         with self.database.write() as connection:
+            take_turn(connection, self.account_id)
             known = connection.execute(
                 select(table.c.observed_from, table.c.observed_through).where(key)
             ).one_or_none()
             starts = [observed_from] if known is None else [observed_from, known.observed_from]
             ends = [observed_through] if known is None else [observed_through, known[1]]
             span = {"observed_from": min(starts), "observed_through": max(ends)}
+            if known is not None and known._mapping == span:
+                return
+            records_changed(connection, self.account_id)
             if known is None:
                 owner = {"account_id": self.account_id, "source": source}
                 connection.execute(table.insert().values(owner | span))
@@ -271,7 +279,8 @@ class Crm:
         """Record that these contacts of `source` are complete so far; an earlier end is no news."""
         row = ContactRow
         with self.database.write() as connection:
-            connection.execute(
+            take_turn(connection, self.account_id)
+            changed = connection.execute(
                 update(row)
                 .where(
                     row.account_id == self.account_id,
@@ -280,7 +289,9 @@ class Crm:
                     or_(row.observed_through.is_(None), row.observed_through < observed_through),
                 )
                 .values(observed_through=observed_through)
-            )
+            ).rowcount
+            if changed:
+                records_changed(connection, self.account_id)
 
     def write_gap(self, source: str, *, gap_from: datetime, gap_through: datetime) -> None:
         """Record that `source` was not listening in this span; telling it again is no news."""
@@ -293,12 +304,16 @@ class Crm:
             }
         ).with_columns(pl.col("gap_from", "gap_through").cast(pl.Datetime("us", "UTC")))
         with self.database.write() as connection:
-            insert_new(connection, table_of(ObservationGapRow), gap)
+            take_turn(connection, self.account_id)
+            if insert_new(connection, table_of(ObservationGapRow), gap):
+                records_changed(connection, self.account_id)
 
     def delete_source(self, source: str, *, report: ReportProgress = no_progress) -> None:
         """Delete all records of one source, a chunk at a time."""
         # What was observed goes first: records that are left by a kill are then seen to be a rest.
         with self.database.write() as connection:
+            take_turn(connection, self.account_id)
+            records_changed(connection, self.account_id)
             for span in (ObservationRow, ObservationGapRow):
                 mine = (span.account_id == self.account_id) & (span.source == source)
                 connection.execute(delete(span).where(mine))
@@ -346,6 +361,8 @@ class Crm:
         mine = (table.c.account_id == self.account_id) & (table.c.source == source)
         some = select(key).where(mine).limit(CHUNK_ROWS // 5).scalar_subquery()
         with self.database.write() as connection:
+            take_turn(connection, self.account_id)
+            records_changed(connection, self.account_id)
             return connection.execute(delete(table).where(key.in_(some))).rowcount
 
     def _numbers_of(

@@ -17,6 +17,8 @@ from chatlift.store.bulk import (
     update_rows,
 )
 from chatlift.store.crm import Crm
+from chatlift.store.revisions import records_changed
+from chatlift.store.settling import take_turn
 from chatlift.store.tables import ContactRow, LeadRow
 
 LEADS = table_of(LeadRow)
@@ -82,6 +84,7 @@ def replace_derived(
     ]
     told = leads.select(list(TOLD))
     with crm.database.write() as connection:
+        take_turn(connection, crm.account_id)
         known = read_columns(connection, select(*columns).where(mine), STORED)
         gone = known.join(told, on="external_id", how="anti").get_column("lead_id").to_list()
         is_gone = among(connection, LEADS.c.lead_id, gone)
@@ -97,6 +100,8 @@ def replace_derived(
             pl.lit(crm.account_id).alias("account_id"), pl.lit(derived).alias("source")
         )
         insert_new(connection, LEADS, owned)
+        if gone or changed.height or new.height:
+            records_changed(connection, crm.account_id)
     return Replaced(
         new=new.height,
         changed=changed.height,

@@ -38,6 +38,7 @@ from chatlift.store.bulk import among, insert_new, table_of
 from chatlift.store.crm import Crm
 from chatlift.store.database import Database
 from chatlift.store.identity import Identity
+from chatlift.store.job_tables import ScoreRow
 from chatlift.store.known_contacts import KnownContact, all_contacts, other_ids
 from chatlift.store.registry_tables import (
     ChampionLedgerRow,
@@ -47,7 +48,9 @@ from chatlift.store.registry_tables import (
     TrainingRunRow,
     VersionRow,
 )
+from chatlift.store.revisions import records_changed
 from chatlift.store.service_tables import WebhookDeliveryRow
+from chatlift.store.settling import take_turn
 from chatlift.store.tables import (
     ContactRow,
     ConversationRow,
@@ -71,6 +74,7 @@ MARKED = pl.Schema(
     {"forgetting_id": pl.Int64(), "version_id": pl.Int64(), "contact_count": pl.Int64()}
 )
 """One row per version that a forgetting marks for retraining."""
+SCORES = table_of(ScoreRow)
 
 CHUNK_MESSAGES = 5_000
 """Messages deleted in one transaction, so that it lasts below a second."""
@@ -85,7 +89,7 @@ TOLD_OF_REFUSED = ("file_name", "column_name", "value", "cells")
 `Customer` is not meant where a reason lists that word."""
 VACUUMED = (
     *(CONTACTS, CONVERSATIONS, MESSAGES, LEADS, FACTS, PREDICTIONS, EVALUATIONS, REJECTED),
-    DELIVERIES,
+    *(DELIVERIES, SCORES),
 )
 
 
@@ -191,6 +195,8 @@ class Forgetting:
     def delete_messages(self, *, now: datetime) -> int:
         """Delete some messages with what is known of them; return how many, 0 at the end."""
         with self._crm.database.write() as connection:
+            take_turn(connection, self._account)
+            records_changed(connection, self._account)
             some = (
                 select(MESSAGES.c.message_id, MESSAGES.c.source, MESSAGES.c.external_id)
                 .where(self._is_mine(connection, MESSAGES))
@@ -209,6 +215,8 @@ class Forgetting:
     def delete_contacts(self) -> None:
         """Delete the contacts and all that is left of them, in one transaction."""
         with self._crm.database.write() as connection:
+            take_turn(connection, self._account)
+            records_changed(connection, self._account)
             # Held until the end, so that no import adds anything in between.
             connection.execute(
                 select(CONTACTS.c.contact_id)
@@ -227,7 +235,7 @@ class Forgetting:
             self._delete_facts(connection, FactSubject.LEAD, leads)
             self._delete_facts(connection, FactSubject.CONTACT, self._ids)
             self._unlink_evaluations(connection)
-            for table in (PREDICTIONS, MESSAGES, LEADS, CONVERSATIONS, CONTACTS):
+            for table in (PREDICTIONS, SCORES, MESSAGES, LEADS, CONVERSATIONS, CONTACTS):
                 mine = self._is_mine(connection, table)
                 self._delete(connection, table.name, table, mine)
             done = update(FORGETTINGS).where(_is_own(connection, self._forgetting_id))

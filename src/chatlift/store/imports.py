@@ -22,7 +22,8 @@ from chatlift.store.bulk import insert_new, table_of
 from chatlift.store.crm import WRITERS, Crm
 from chatlift.store.database import Database
 from chatlift.store.outcomes import REJECTIONS, ROW_NUMBER, TableCounts, WriteCounts
-from chatlift.store.settling import settle
+from chatlift.store.revisions import records_changed
+from chatlift.store.settling import settle, take_turn
 from chatlift.store.tables import ImportBatchRow, RejectionRow
 from chatlift.store.writing import Scope
 
@@ -239,6 +240,7 @@ def write_piece(
     counts = dict.fromkeys(WRITERS, TableCounts())
     rejections = [REJECTIONS.to_frame()]
     with crm.database.write() as connection:
+        take_turn(connection, crm.account_id)
         scope = Scope(
             connection=connection,
             account_id=crm.account_id,
@@ -255,6 +257,8 @@ def write_piece(
             written, rejected = writer(scope, known)
             counts[table] = written + TableCounts(rejected=forgotten.height)
             rejections += [rejected, forgotten]
+        if any(table.accepted for table in counts.values()):
+            records_changed(connection, crm.account_id)
         told = WriteCounts(**counts, rejections=pl.concat(rejections))
         settle(scope, Records(contacts=records.contacts, conversations=records.conversations))
         also(connection, told)

@@ -21,6 +21,7 @@ from chatlift.records import CHANNEL_MESSAGE_ID, IDENTITY_FACTS, SAME_PERSON
 from chatlift.store.bulk import among, insert_new, read_columns, stored_number, table_of
 from chatlift.store.database import Database
 from chatlift.store.matching import Contact, Message, phone_digits, same_messages, same_people
+from chatlift.store.revisions import records_changed
 from chatlift.store.settling import take_turn
 from chatlift.store.tables import ContactLinkRow, ContactRow, FactRow, MessageLinkRow, MessageRow
 from chatlift.vocabulary import FactSubject
@@ -183,6 +184,7 @@ def _keep_people(connection: Connection, account_id: int, people: Mapping[int, i
     known = {told[0]: told[1] for told in _contact_links(connection, account_id).rows()}
     if known == people:
         return False
+    records_changed(connection, account_id)
     connection.execute(delete(ContactLinkRow).where(ContactLinkRow.account_id == account_id))
     links = pl.DataFrame(list(people.items()), CONTACT_LINKS, orient="row")
     owned = links.with_columns(pl.lit(account_id).alias("account_id"))
@@ -219,9 +221,13 @@ def _link_messages(
     links: dict[int, int] = {}
     for messages in by_person.values():
         links |= same_messages(messages, channel_ids)
-    old = among(connection, MessageLinkRow.message_id.expression, ids)
     is_own = MessageLinkRow.account_id + 0 == account_id
-    connection.execute(delete(MessageLinkRow).where(is_own, old))
+    old = is_own & among(connection, MessageLinkRow.message_id.expression, ids)
+    known = select(MessageLinkRow.message_id, MessageLinkRow.same_as_message_id).where(old)
+    if dict(read_columns(connection, known, MESSAGE_LINKS).iter_rows()) == links:
+        return
+    records_changed(connection, account_id)
+    connection.execute(delete(MessageLinkRow).where(old))
     found = pl.DataFrame(list(links.items()), MESSAGE_LINKS, orient="row")
     owned = found.with_columns(pl.lit(account_id).alias("account_id"))
     insert_new(connection, table_of(MessageLinkRow), owned)

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 from chatlift.records import PROVISIONAL_KINDS, Records
 from chatlift.store.base import Base
 from chatlift.store.bulk import table_of, update_rows
+from chatlift.store.revisions import records_changed
 from chatlift.store.tables import AccountRow, ContactRow, ConversationRow, MessageRow
 from chatlift.store.writing import Scope, external_ids
 
@@ -30,9 +31,15 @@ def settle(scope: Scope, told: Records) -> int:
         Messages that took the place of their placeholder, or moved it to an earlier instant.
     """
     take_turn(scope.connection, scope.account_id)
-    _begin_earlier(scope, ContactRow, "contact_id", "created_at", told.contacts)
-    _begin_earlier(scope, ConversationRow, "conversation_id", "started_at", told.conversations)
-    return _complete_messages(scope, told.messages)
+    contacts, conversations = told.contacts, told.conversations
+    earlier = _begin_earlier(scope, ContactRow, "contact_id", "created_at", contacts)
+    earlier += _begin_earlier(
+        scope, ConversationRow, "conversation_id", "started_at", conversations
+    )
+    completed = _complete_messages(scope, told.messages)
+    if earlier + completed:
+        records_changed(scope.connection, scope.account_id)
+    return completed
 
 
 def take_turn(connection: Connection, account_id: int) -> None:
@@ -48,12 +55,13 @@ def rank_of(kind: pl.Expr) -> pl.Expr:
 
 def _begin_earlier(
     scope: Scope, row_class: type[Base], key: str, column: str, told: pl.DataFrame
-) -> None:
+) -> int:
     earliest = told.group_by("external_id").agg(pl.col(column).min())
     known = external_ids(scope, row_class, key, earliest["external_id"], [column])
     both = earliest.join(known, on="external_id", suffix="_known")
     earlier = both.filter(pl.col(column) < pl.col(f"{column}_known"))
     update_rows(scope.connection, table_of(row_class), earlier.select(key, column))
+    return earlier.height
 
 
 def _complete_messages(scope: Scope, told: pl.DataFrame) -> int:
