@@ -10,9 +10,10 @@ from typing import Any
 
 from chatlift.learn.explain import Reason
 from chatlift.learn.specs.directory import SPECS
+from chatlift.registry.scores import Prediction
 from chatlift.sources.spreadsheet_text import escaped
 from chatlift.vocabulary import ModelName
-from chatlift.workflows.predict import Prediction, PredictReport
+from chatlift.workflows.predict import PredictReport
 
 SCORE_WORDS = {
     ModelName.LEAD_SCORING: "Score",

@@ -26,7 +26,7 @@ def worker_of(
     settings: Settings, database: Database, environ: Mapping[str, str], *, slots: int | None = None
 ) -> Worker:
     """Return a worker that finds its runs by itself, for `chatlift worker`."""
-    duties = _duties(settings, database)
+    duties = _duties(settings, database, environ)
     return Worker(settings, database, environ=environ, duties=duties, slots=slots)
 
 
@@ -35,11 +35,13 @@ def worker_beside_server(
 ) -> Worker:
     """Return the worker that a server runs in a thread; its `wake` is told of new runs.
 
-    It trains, unless a broker is set: then it hands the runs to workers elsewhere, and only sees to
-    its duties.
+    It trains and scores, unless a broker is set: then it hands that to workers elsewhere, and only
+    sees to its light duties.
     """
-    slots = 0 if settings.jobs.broker_url else None
-    return worker_of(settings, database, environ, slots=slots)
+    if settings.jobs.broker_url is None:
+        return worker_of(settings, database, environ)
+    light = [duty for duty in _duties(settings, database, environ) if not duty.is_heavy]
+    return Worker(settings, database, environ=environ, duties=light, slots=0)
 
 
 @contextmanager
@@ -55,7 +57,7 @@ def woken_by_celery(
     """
     celery = _celery()
     app = celery.celery_of(_broker_of(settings))
-    duties = _duties(settings, database)
+    duties = _duties(settings, database, environ)
     worker = Worker(
         settings,
         database,
@@ -69,12 +71,14 @@ def woken_by_celery(
         yield worker
     finally:
         celery.stop_consuming()
+        for duty in duties:
+            duty.end()
 
 
 def beat_of(settings: Settings, database: Database) -> Any:
     """Return Celery Beat for `chatlift beat`; raises as `woken_by_celery`."""
     celery = _celery()
-    return celery.beat(celery.celery_of(_broker_of(settings)), _duties(settings, database))
+    return celery.beat(celery.celery_of(_broker_of(settings)), _duties(settings, database, {}))
 
 
 @contextmanager
@@ -90,8 +94,8 @@ def at_work(worker: Worker) -> Iterator[Worker]:
         thread.join()
 
 
-def _duties(settings: Settings, database: Database) -> tuple[Duty, ...]:
-    duties = duties_of(settings, database)
+def _duties(settings: Settings, database: Database, environ: Mapping[str, str]) -> tuple[Duty, ...]:
+    duties = duties_of(settings, database, environ)
     if settings.jobs.broker_url is None:
         return duties
     celery = _celery()

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from chatlift.jobs.processes import child_environment, worker_name
 from chatlift.jobs.reconcile import (
     delete_old_progress,
     expire_leases,
     sweep_orphans,
 )
 from chatlift.jobs.scheduler import tick
+from chatlift.jobs.scoring import Scoring
+from chatlift.registry.sessions import delete_ended
 from chatlift.registry.upload_folders import sweep_uploads
 from chatlift.settings import Settings
 from chatlift.store.database import Database
 from chatlift.workflows.receive import read_all_deliveries
+
+
+def _nothing() -> None:
+    """End nothing: a run of most duties takes a moment."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,11 +39,33 @@ class Duty:
     leaves its duties to Beat."""
     is_woken: bool = False
     """Whether it is also done at once whenever there is new work."""
+    is_heavy: bool = False
+    """Whether it keeps a processor busy: a server leaves it to the workers that a broker wakes."""
+    end: Callable[[], None] = _nothing
+    """Called when the process is to end: a run of it under way shall not go on for long."""
 
 
-def duties_of(settings: Settings, database: Database) -> tuple[Duty, ...]:
-    """Return all duties of an installation."""
+def duties_of(
+    settings: Settings, database: Database, environ: Mapping[str, str]
+) -> tuple[Duty, ...]:
+    """Return all duties of an installation.
+
+    Parameters
+    ----------
+    environ
+        Environment that the children of a duty inherit.
+    """
+    scoring = Scoring(
+        worker_name(), settings, database, child_environment(environ, settings.threads)
+    )
     return (
+        Duty(
+            name="score_everybody",
+            run=scoring.run,
+            every=timedelta(seconds=5),
+            is_heavy=True,
+            end=scoring.end,
+        ),
         Duty(
             name="expire_leases",
             run=lambda _now: expire_leases(database),
@@ -62,6 +91,11 @@ def duties_of(settings: Settings, database: Database) -> tuple[Duty, ...]:
             name="sweep_orphans",
             run=lambda _now: sweep_orphans(database, settings.artifacts),
             every=timedelta(minutes=10),
+        ),
+        Duty(
+            name="delete_ended_sessions",
+            run=lambda now: delete_ended(database, now=now),
+            every=timedelta(hours=6),
         ),
         Duty(
             name="delete_old_progress",

@@ -25,8 +25,14 @@ REQUESTS = ("SIGINT", "SIGTERM", "SIGBREAK")
 """Requests to end reach the worker too, which puts the run back into the queue first."""
 
 
-def main() -> None:
-    """Carry out the one job that stdin names."""
+def main(task: str = "chatlift.jobs.attempt") -> None:
+    """Carry out the one job that stdin names.
+
+    Parameters
+    ----------
+    task
+        Module whose `carry_out` takes the line and what tells a word.
+    """
     for name in REQUESTS:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
@@ -40,7 +46,7 @@ def main() -> None:
         words.write(json.dumps(word).encode() + b"\n")
 
     try:
-        import_module("chatlift.jobs.attempt").carry_out(line, tell)
+        import_module(task).carry_out(line, tell)
     except BaseException as error:  # noqa: BLE001 - the outermost edge; its exit code says the rest
         failure_of = import_module("chatlift.registry.failures").failure_of
         tell({"word": "broken", "failure": failure_of(error)})

@@ -6,9 +6,6 @@ training under way, one per duty, and the caller's, which waits for the request 
 
 from __future__ import annotations
 
-import os
-import secrets
-import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
@@ -16,6 +13,7 @@ from enum import StrEnum
 import structlog
 
 from chatlift.jobs.duties import Duty
+from chatlift.jobs.processes import child_environment, worker_name
 from chatlift.jobs.reconcile import sweep_account
 from chatlift.jobs.supervision import Supervision
 from chatlift.registry.run_queue import Claim, RunQueue
@@ -29,32 +27,6 @@ LONGEST_PAUSE_SECONDS = 30.0
 away."""
 
 log = structlog.get_logger(__name__)
-
-
-def worker_name() -> str:
-    """Return a name for this process that no other has: machine, process and a random end."""
-    return f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(2)}"
-
-
-def child_environment(environ: Mapping[str, str], threads: int) -> dict[str, str]:
-    """Return the environment of a training child: each fit on one thread, waiting passively.
-
-    Threads of OpenMP spin while they wait: beside another busy process a fit of 0.2 s took half a
-    minute.
-
-    Examples
-    --------
-    >>> child_environment({"HOME": "/root"}, 2)["POLARS_MAX_THREADS"]
-    '2'
-    """
-    return {
-        **environ,
-        "OMP_WAIT_POLICY": "passive",
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "MKL_NUM_THREADS": "1",
-        "POLARS_MAX_THREADS": str(threads),
-    }
 
 
 class Offer(StrEnum):
@@ -120,6 +92,8 @@ class Worker:
             until.wait()
         finally:
             self._is_ending.set()
+            for duty in self._duties:
+                duty.end()
             self._ring_all()
             with self._lock:
                 threads += self._trainings

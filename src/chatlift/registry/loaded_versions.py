@@ -78,6 +78,23 @@ class LoadedVersions:
             found = self._keep(workspace, serving)
         return found, found.version.created_at > instant
 
+    def numbered(self, workspace: Workspace, model: ModelName, number: int) -> Loaded:
+        """Return a version by its number, whether it serves or not.
+
+        Raises
+        ------
+        NotFound
+            If there is none.
+        DamagedArtifact
+            If its files are damaged.
+        """
+        version = workspace.versions.get(model, number)
+        found = self._found(workspace, model, version.version_id)
+        if found is not None:
+            return found
+        artifact = workspace.versions.load(version)
+        return self._keep(workspace, Serving(version=version, artifact=artifact, warning=None))
+
     def _load(self, workspace: Workspace, model: ModelName, now: datetime) -> Loaded:
         with self._loading[workspace.account.account_id, model]:
             # Whoever held the lock has loaded it meanwhile.

@@ -16,6 +16,7 @@ from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request
 
+from chatlift.registry.prediction_log import PredictionLog
 from chatlift.registry.workspace import Workspace, workspace_in
 from chatlift.service.identities import Identities
 from chatlift.service.limits import Limits
@@ -23,6 +24,7 @@ from chatlift.service.warming import Warming
 from chatlift.settings import Settings, default_home
 from chatlift.store.accounts import Account
 from chatlift.store.database import Database
+from chatlift.workflows.answer import Answering
 
 MAKING = threading.Lock()
 
@@ -55,6 +57,8 @@ class Service:
         self.limits = Limits(settings.service)
         self.identities = Identities(database, clock, settings.service.jwt)
         self.warming = Warming()
+        self.prediction_log = PredictionLog(database)
+        self.answering = Answering()
         self._workspaces: dict[int, Workspace] = {}
 
     @classmethod
@@ -74,6 +78,7 @@ class Service:
 
     def close(self) -> None:
         """Let go of the database; nothing can be answered afterwards."""
+        self.prediction_log.close()
         self.identities.close()
         self.database.close()
 

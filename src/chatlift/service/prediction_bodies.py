@@ -118,6 +118,7 @@ class PredictionsBody(NotesBody):
             "total": 1,
             "past_horizon_count": 0,
             "reaches_highest_band": True,
+            "records_have_changed": False,
             "predictions": [PREDICTION],
             "next_cursor": None,
         }
@@ -126,6 +127,9 @@ class PredictionsBody(NotesBody):
     total: int = Field(description="How many meet the filters.")
     past_horizon_count: int = Field(description="Open past their horizon, and not in the list.")
     reaches_highest_band: bool = Field(description="Whether any is hot, or at high risk.")
+    records_have_changed: bool = Field(
+        description="Records came in since everybody was scored; the next scoring will know them."
+    )
     predictions: list[PredictionBody]
     next_cursor: str | None = Field(description="Null: there are no more.")
 

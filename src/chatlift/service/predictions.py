@@ -5,13 +5,18 @@ The same four questions stand under the address of each model; `routes_of` decla
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Path, Query
 from pydantic import AwareDatetime
 
 from chatlift.errors import Conflict, NotFound, NotReady
+from chatlift.learn.scoring import Answer
 from chatlift.learn.specs.directory import SPECS
+from chatlift.registry.prediction_log import ServedAnswers
+from chatlift.registry.scores import Filters, Place
 from chatlift.registry.versions import NoChampion
 from chatlift.service.context import Service, ServiceDep
 from chatlift.service.paging import Cursor, Limit, cursor_of, read_cursor
@@ -28,9 +33,9 @@ from chatlift.service.prediction_bodies import (
 from chatlift.service.problems import REFUSALS, ProblemRoute, described
 from chatlift.service.security import Caller, Viewer
 from chatlift.vocabulary import ModelName
-from chatlift.workflows.answer import Answering, AnswerReport, AnswerRequest, answer
+from chatlift.workflows.answer import AnswerReport, AnswerRequest, answer
 from chatlift.workflows.data_check import check_readiness
-from chatlift.workflows.predict import Prediction, PredictRequest, predict
+from chatlift.workflows.listing import ListReport, ListRequest, list_scores
 
 TAG = "ML Predictions"
 PREFIX = "/api/v1/ml"
@@ -79,67 +84,45 @@ class Unknown(NotFound):
         )
 
 
-def answering_of(request: Request) -> Answering:
-    """Return what the process answers with; the first prediction makes it."""
-    state = request.app.state
-    if not isinstance(getattr(state, "chatlift_answering", None), Answering):
-        state.chatlift_answering = Answering()
-    found: Answering = state.chatlift_answering
-    return found
-
-
-def listed(
-    caller: Caller,
-    service: Service,
-    model: ModelName,
-    wanted: dict[str, str | None],
-    limit: int,
-    cursor: str | None,
-) -> PredictionsBody:
+def listed(caller: Caller, service: Service, wanted: ListRequest) -> PredictionsBody:
     """Return a page of all entities that can be scored, the highest score first."""
-    behind = None if cursor is None else read_cursor(cursor, (float, int))
+    now = service.clock()
     try:
-        report = predict(caller.workspace, PredictRequest(model=model), now=service.clock())
+        report = list_scores(caller.workspace, service.answering.versions, wanted, now=now)
     except NoChampion as error:
-        raise _not_ready(caller, model) from error
-    chosen = [found for found in report.predictions if _is_wanted(found, wanted)]
-    rest = [found for found in chosen if behind is None or _place(found) > _after(behind)]
-    page = rest[:limit]
-    last = page[-1].answer if page else None
-    has_more = len(rest) > limit and last is not None
+        raise _not_ready(caller, wanted.model) from error
+    answers = [found.answer for found in report.predictions]
+    _log(caller, service, wanted.model, report.version_number, answers, now)
+    last = report.predictions[-1] if report.predictions else None
     return PredictionsBody(
-        model=model,
-        model_version=report.version_number,
-        as_of=report.as_of,
-        is_stale=report.is_stale,
-        in_hindsight=report.in_hindsight,
-        warnings=list(report.warnings),
-        total=len(chosen),
-        past_horizon_count=len(report.past_horizon),
+        **_notes(report),
+        total=report.total,
+        past_horizon_count=report.past_horizon_count,
         reaches_highest_band=report.has_high,
+        records_have_changed=report.records_have_changed,
         predictions=[
             PredictionBody.of(found.external_id, found.answer, report.version_number)
-            for found in page
+            for found in report.predictions
         ],
-        next_cursor=cursor_of([last.probability, last.entity_id]) if has_more and last else None,
+        next_cursor=cursor_of(last.place) if report.has_more and last else None,
     )
 
 
-def asked(
-    caller: Caller, service: Service, request: Request, wanted: AnswerRequest
-) -> AnswerReport:
+def asked(caller: Caller, service: Service, wanted: AnswerRequest) -> AnswerReport:
     """Return the answers about some entities, by the version that serves."""
+    now = service.clock()
     try:
-        return answer(caller.workspace, answering_of(request), wanted, now=service.clock())
+        report = answer(caller.workspace, service.answering, wanted, now=now)
     except NoChampion as error:
         raise _not_ready(caller, wanted.model) from error
+    answers = [found.answer for found in report.answers]
+    _log(caller, service, wanted.model, report.version_number, answers, now)
+    return report
 
 
-def one(
-    caller: Caller, service: Service, request: Request, wanted: AnswerRequest
-) -> SinglePredictionBody:
+def one(caller: Caller, service: Service, wanted: AnswerRequest) -> SinglePredictionBody:
     """Return the answer about one entity, scored now."""
-    report = asked(caller, service, request, wanted)
+    report = asked(caller, service, wanted)
     (name,) = wanted.ids
     if name in report.unknown_ids:
         raise Unknown(SPECS[wanted.model].entity, name)
@@ -155,11 +138,9 @@ def one(
     )
 
 
-def batch(
-    caller: Caller, service: Service, request: Request, wanted: AnswerRequest
-) -> BatchAnswerBody:
+def batch(caller: Caller, service: Service, wanted: AnswerRequest) -> BatchAnswerBody:
     """Return the answers about several entities."""
-    report = asked(caller, service, request, wanted)
+    report = asked(caller, service, wanted)
     return BatchAnswerBody(
         **_notes(report),
         predictions=[
@@ -167,6 +148,25 @@ def batch(
             for found in report.answers
         ],
         not_scored=_not_scored(report),
+    )
+
+
+def _log(
+    caller: Caller,
+    service: Service,
+    model: ModelName,
+    version_number: int,
+    answers: Sequence[Answer],
+    now: datetime,
+) -> None:
+    service.prediction_log.add(
+        ServedAnswers(
+            account_id=caller.account.account_id,
+            model=model,
+            version_number=version_number,
+            answers=answers,
+            served_at=now,
+        )
     )
 
 
@@ -183,23 +183,25 @@ def routes_of(model: ModelName) -> None:
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> PredictionsBody:
-        wanted = {"band": band, "trend": trend, "search": search}
-        return listed(caller, service, model, wanted, limit, cursor)
+        wanted = ListRequest(
+            model=model,
+            filters=Filters(band=band, trend=trend, search=search),
+            limit=limit,
+            behind=None if cursor is None else _place(cursor),
+        )
+        return listed(caller, service, wanted)
 
     def show(
         caller: Viewer,
         service: ServiceDep,
-        request: Request,
         entity_id: EntityId,
         as_of: AsOf = None,
     ) -> SinglePredictionBody:
         wanted = AnswerRequest(model=model, ids=(entity_id,), as_of=as_of)
-        return one(caller, service, request, wanted)
+        return one(caller, service, wanted)
 
-    def answer_batch(
-        caller: Viewer, service: ServiceDep, request: Request, body: BatchBody
-    ) -> BatchAnswerBody:
-        return batch(caller, service, request, AnswerRequest(model=model, ids=tuple(body.ids)))
+    def answer_batch(caller: Viewer, service: ServiceDep, body: BatchBody) -> BatchAnswerBody:
+        return batch(caller, service, AnswerRequest(model=model, ids=tuple(body.ids)))
 
     entity = SPECS[model].entity
     declared: tuple[tuple[str, str, str, str, Any], ...] = (
@@ -223,12 +225,10 @@ for name in ModelName:
 
 
 @router.post("/engagement/best-time", operation_id="engagement_best_time", responses=described(409))
-def best_time(
-    caller: Viewer, service: ServiceDep, request: Request, body: BatchBody
-) -> BestTimesBody:
+def best_time(caller: Viewer, service: ServiceDep, body: BatchBody) -> BestTimesBody:
     """Tell in which part of the day contacts answered more often, where one stands out."""
     wanted = AnswerRequest(model=ModelName.ENGAGEMENT, ids=tuple(body.ids))
-    report = asked(caller, service, request, wanted)
+    report = asked(caller, service, wanted)
     return BestTimesBody(
         **_notes(report),
         best_times=[
@@ -243,7 +243,7 @@ def best_time(
     )
 
 
-def _notes(report: AnswerReport) -> dict[str, Any]:
+def _notes(report: AnswerReport | ListReport) -> dict[str, Any]:
     return {
         "model": report.model,
         "model_version": report.version_number,
@@ -261,24 +261,11 @@ def _not_scored(report: AnswerReport) -> list[NotScored]:
     return [NotScored(id=name, reason=reason) for name, reason in told.items()]
 
 
+def _place(cursor: str) -> Place:
+    probability, entity_id = read_cursor(cursor, (float, int))
+    return float(probability), int(entity_id)
+
+
 def _not_ready(caller: Caller, model: ModelName) -> NotReadyYet:
     found = {told.model: told.sentence for told in check_readiness(caller.workspace)}
     return NotReadyYet(model, found[model])
-
-
-def _is_wanted(found: Prediction, wanted: dict[str, str | None]) -> bool:
-    band, trend, search = wanted["band"], wanted["trend"], wanted["search"]
-    return (
-        band in {None, found.answer.band}
-        and trend in {None, found.answer.trend}
-        and (search is None or search.casefold() in found.external_id.casefold())
-    )
-
-
-def _place(found: Prediction) -> tuple[float, int]:
-    return (-found.answer.probability, found.answer.entity_id)
-
-
-def _after(behind: tuple[Any, ...]) -> tuple[float, int]:
-    probability, entity_id = behind
-    return (-probability, entity_id)

@@ -174,6 +174,22 @@ class Crm:
             self.database, self.account_id, contact_ids=contact_ids, with_text=with_text
         )
 
+    def contact_ids(self, *, shard: int = 0, of: int = 1) -> list[int]:
+        """Return the numbers of the contacts that leave `shard` when divided by `of`."""
+        row = ContactRow
+        mine = select(row.contact_id).where(
+            row.account_id == self.account_id, row.contact_id % of == shard
+        )
+        with self.database.read() as connection:
+            return list(connection.scalars(mine.order_by(row.contact_id)))
+
+    def has_few_messages(self, most: int) -> bool:
+        """Tell whether the account has at most so many messages, without counting all."""
+        mine = select(MessageRow.message_id).where(MessageRow.account_id == self.account_id)
+        some = mine.limit(most + 1).subquery()
+        with self.database.read() as connection:
+            return (connection.scalar(select(func.count()).select_from(some)) or 0) <= most
+
     def records_revision(self) -> int:
         """Return how often the account's records have changed."""
         mine = select(AccountRow.records_revision).where(AccountRow.account_id == self.account_id)

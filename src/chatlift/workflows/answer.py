@@ -99,7 +99,7 @@ def answer(
         contact_ids=sorted({e.contact_id for e in chosen.values()})
     )
     as_of = _as_of(history, request.as_of or now)
-    curve = _curve(workspace, answering.curves, loaded.scorer, now)
+    curve = curve_of(workspace, answering.curves, loaded.scorer, now)
     answers = _answers(loaded.scorer, history, chosen, as_of, curve)
     return AnswerReport(
         model=request.model,
@@ -144,9 +144,10 @@ def _as_of(history: History, asked: datetime) -> datetime:
     return min(asked, through)
 
 
-def _curve(
+def curve_of(
     workspace: Workspace, curves: AccountCurves, scorer: Scorer, now: datetime
 ) -> AccountCurve | None:
+    """Return how the account's contacts answer by part of the day, where the model speaks of it."""
     if scorer.spec.model is not ModelName.ENGAGEMENT:
         return None
     return curves.curve(workspace, scorer, now=now)

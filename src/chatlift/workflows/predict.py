@@ -21,6 +21,7 @@ from chatlift.learn.scoring import Answer, AnswerState, Scorer, entities_by_end,
 from chatlift.learn.specs.base import ModelSpec
 from chatlift.learn.specs.directory import SPECS
 from chatlift.learn.specs.observing import ends_of_contacts, observed_through
+from chatlift.registry.scores import Prediction
 from chatlift.registry.serving import history_of, scorer_of
 from chatlift.registry.versions import NoChampion, Serving
 from chatlift.registry.workspace import Workspace
@@ -42,14 +43,6 @@ class PredictRequest:
     as_of: datetime | None = None
     version: str | None = None
     """A version's number; None: the champion of that instant."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Prediction:
-    """One answer with the id that its source knows it by."""
-
-    external_id: str
-    answer: Answer
 
 
 @dataclass(frozen=True, kw_only=True)

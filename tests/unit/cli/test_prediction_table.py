@@ -10,8 +10,9 @@ from tests.unit.cli.samples import NOON, answer
 
 from chatlift.cli.prediction_table import csv_text, harmless, table_lines, to_json
 from chatlift.learn.scoring import AnswerState
+from chatlift.registry.scores import Prediction
 from chatlift.vocabulary import ModelName
-from chatlift.workflows.predict import Prediction, PredictReport
+from chatlift.workflows.predict import PredictReport
 
 HOT = Prediction(external_id="lead-1", answer=answer())
 COLD = Prediction(external_id="=2+5", answer=answer(score=12.0, band="cold", reasons=()))

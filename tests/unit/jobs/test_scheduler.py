@@ -71,6 +71,8 @@ def test_a_dead_training_in_the_foreground_does_not_get_a_slot_skipped(database:
 def test_every_worker_ticks_the_schedules(database: Database, tmp_path: Path) -> None:
     account(database, "shop")
     settings = Settings.from_environment({}, default_home=tmp_path)
-    (ticking,) = [duty for duty in duties_of(settings, database) if duty.name == "tick_schedules"]
+    (ticking,) = [
+        duty for duty in duties_of(settings, database, {}) if duty.name == "tick_schedules"
+    ]
     ticking.run(AT_THREE)
     assert len(RunQueue(database).queued()) == 1

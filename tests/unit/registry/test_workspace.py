@@ -27,6 +27,8 @@ Read = Callable[[Workspace], Any]
 READ: dict[str, Read] = {
     "crm.read_history": lambda w: w.crm.read_history(),
     "crm.records_revision": lambda w: w.crm.records_revision(),
+    "crm.contact_ids": lambda w: w.crm.contact_ids(),
+    "crm.has_few_messages": lambda w: w.crm.has_few_messages(1),
     "crm.counts": lambda w: w.crm.counts(),
     "crm.sources": lambda w: w.crm.sources(),
     "crm.contact_ids_of": lambda w: w.crm.contact_ids_of(["ana"]),
@@ -64,7 +66,7 @@ WRITE = {
     "runs": {"enqueue", "start", "progress", "renew", "record_model", "finish", "stop"}
     | {"end_unanswered", "expire"},
     "versions": {"register", "promote", "rollback", "delete", "delete_model", "sweep_orphans"},
-    "predictions": {"log"},
+    "predictions": {"log", "log_all"},
     "schedules": {"put", "pause", "resume", "remove", "run_now"},
 }
 """What changes something, or needs a connection of the caller's own."""

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -130,3 +131,15 @@ def test_without_a_champion_it_says_what_is_missing(at: Served) -> None:
     ]
     assert [told.status_code for told in answers] == [409] * 3
     assert all(told.json()["type"] == "urn:chatlift:problem:not_ready" for told in answers)
+
+
+def test_what_is_served_is_kept_for_later_judging(at: Served) -> None:
+    name = listed(at, "churn")["predictions"][0]["external_id"]
+    fetched = at.client.get(f"{PREFIX}/churn/{name}").json()
+    at.service.prediction_log.close()
+    newest = at.workspace.predictions.list(ModelName.CHURN, limit=1).row(0, named=True)
+    assert newest["entity_id"] == fetched["id"]
+    assert newest["probability"] == fetched["probability"]
+    assert newest["version_number"] == fetched["model_version"]
+    assert newest["as_of"] == datetime.fromisoformat(fetched["as_of"])
+    assert len(newest["features_fingerprint"]) == 32

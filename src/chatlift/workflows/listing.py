@@ -1,0 +1,140 @@
+"""List: everybody that a model can score, the highest first, a page at a time.
+
+Read from the stored scores of the version that serves. Of an account that is small the list is
+made anew where the records have changed since, or where nothing is stored yet; of a large one it is
+then that of the last scoring, and says so. Only where a large account's version has scored nobody
+at all, as right after a promotion, the list is made while somebody waits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from chatlift.registry.loaded_versions import LoadedVersions
+from chatlift.registry.scores import Filters, Place, Prediction, page, totals
+from chatlift.registry.scoring_jobs import ScoringJob, ScoringJobs
+from chatlift.registry.workspace import Workspace
+from chatlift.vocabulary import ModelName
+from chatlift.workflows.predict import PredictReport, PredictRequest, predict
+
+FEW_MESSAGES = 20_000
+"""An account with no more is scored in about a second."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListRequest:
+    """Which part of a list somebody wants to see."""
+
+    model: ModelName
+    filters: Filters
+    limit: int
+    behind: Place | None = None
+    """Begin behind this place; None: at the start."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListReport:
+    """A page of a list; all of it is said by one version."""
+
+    model: ModelName
+    version_number: int
+    as_of: datetime
+    """The last instant that is known to any of the answers."""
+    predictions: tuple[Prediction, ...]
+    has_more: bool
+    total: int
+    """Scored entities that meet the filters, on all pages."""
+    past_horizon_count: int
+    has_high: bool
+    is_stale: bool
+    """The data ends more than a day before the present."""
+    records_have_changed: bool = False
+    """Since everybody was scored; the next scoring will know."""
+    in_hindsight: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+def list_scores(
+    workspace: Workspace, versions: LoadedVersions, request: ListRequest, *, now: datetime
+) -> ListReport:
+    """Return a page of the list.
+
+    Raises
+    ------
+    NotReady
+        If no version serves, or there is no data yet.
+    """
+    serving = versions.champion(workspace, request.model, now=now)
+    jobs = ScoringJobs(workspace.database, workspace.account.account_id)
+    job = jobs.latest(request.model, serving.version.number)
+    has_changed = job is None or job.records_revision != workspace.crm.records_revision()
+    if job is None or (has_changed and workspace.crm.has_few_messages(FEW_MESSAGES)):
+        return _made_now(workspace, request, now)
+    return _stored(workspace, job, request, now, has_changed=has_changed)
+
+
+def _stored(
+    workspace: Workspace,
+    job: ScoringJob,
+    request: ListRequest,
+    now: datetime,
+    *,
+    has_changed: bool,
+) -> ListReport:
+    database, account_id = workspace.database, workspace.account.account_id
+    told = totals(database, account_id, job, request.filters)
+    found = page(
+        database,
+        account_id,
+        job,
+        request.filters,
+        limit=request.limit + 1,
+        behind=request.behind,
+    )
+    as_of = told.as_of or job.created_at
+    return ListReport(
+        model=request.model,
+        version_number=job.version_number,
+        as_of=as_of,
+        predictions=tuple(found[: request.limit]),
+        has_more=len(found) > request.limit,
+        total=told.wanted,
+        past_horizon_count=told.past_horizon,
+        has_high=told.has_high,
+        is_stale=now - as_of >= timedelta(days=1),
+        records_have_changed=has_changed,
+    )
+
+
+def _made_now(workspace: Workspace, request: ListRequest, now: datetime) -> ListReport:
+    report: PredictReport = predict(workspace, PredictRequest(model=request.model), now=now)
+    wanted = [found for found in report.predictions if _meets(found, request.filters)]
+    behind = request.behind
+    rest = [found for found in wanted if behind is None or _order(found.place) > _order(behind)]
+    return ListReport(
+        model=request.model,
+        version_number=report.version_number,
+        as_of=report.as_of,
+        predictions=tuple(rest[: request.limit]),
+        has_more=len(rest) > request.limit,
+        total=len(wanted),
+        past_horizon_count=len(report.past_horizon),
+        has_high=report.has_high,
+        is_stale=report.is_stale,
+        in_hindsight=report.in_hindsight,
+        warnings=report.warnings,
+    )
+
+
+def _meets(found: Prediction, wanted: Filters) -> bool:
+    return (
+        wanted.band in {None, found.answer.band}
+        and wanted.trend in {None, found.answer.trend}
+        and (wanted.search is None or wanted.search.lower() in found.external_id.lower())
+    )
+
+
+def _order(place: Place) -> tuple[float, int]:
+    probability, entity_id = place
+    return (-probability, entity_id)

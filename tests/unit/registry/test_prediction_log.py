@@ -1,0 +1,61 @@
+"""What was served is kept soon, all of it where the process ends in order."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from structlog.testing import capture_logs
+from tests.histories import at
+
+from chatlift.registry.prediction_log import PredictionLog, ServedAnswers
+from chatlift.registry.predictions import Predictions
+from chatlift.registry.workspace import Workspace
+from chatlift.vocabulary import ModelName
+from chatlift.workflows.predict import PredictRequest, predict
+
+NOW = at(100)
+CHURN = ModelName.CHURN
+
+
+@pytest.fixture
+def served(shop: Workspace) -> ServedAnswers:
+    report = predict(shop, PredictRequest(model=CHURN), now=NOW)
+    return ServedAnswers(
+        account_id=shop.account.account_id,
+        model=CHURN,
+        version_number=report.version_number,
+        answers=[found.answer for found in report.predictions],
+        served_at=NOW + timedelta(seconds=1),
+    )
+
+
+def test_everything_served_by_many_threads_is_kept(shop: Workspace, served: ServedAnswers) -> None:
+    log = PredictionLog(shop.database)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(log.add, [served] * 300))
+    log.close()
+    kept = shop.predictions.list(CHURN, limit=100_000)
+    assert kept.height == 300 * len(served.answers)
+    first = served.answers[0]
+    of_first = kept.filter(entity_id=first.entity_id)
+    assert of_first.height == 300
+    assert set(of_first["features_fingerprint"]) == {first.features_fingerprint}
+    assert set(of_first["probability"]) == {first.probability}
+    assert set(of_first["predicted_at"]) == {served.served_at}
+    assert set(of_first["as_of"]) == {first.as_of}
+
+
+def test_a_database_that_is_away_costs_no_answer_and_is_told(
+    shop: Workspace, served: ServedAnswers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = PredictionLog(shop.database)
+    with monkeypatch.context() as patch, capture_logs() as told:
+        patch.delattr(Predictions, "log_all")
+        log.add(served)
+        log.close()
+    (line,) = told
+    assert (line["event"], line["count"]) == ("predictions_unlogged", len(served.answers))
+    log.add(served)
+    assert shop.predictions.list(CHURN).is_empty()
