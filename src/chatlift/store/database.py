@@ -41,6 +41,18 @@ PRAGMAS = (
 )
 
 
+class Shared:
+    """What all handles of one pool of connections share; a handle is made for every request."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.is_closed = False
+        event.listen(engine, "checkin", self._close_late_comer)
+
+    def _close_late_comer(self, _connection: object, record: ConnectionPoolEntry) -> None:
+        if self.is_closed:
+            record.invalidate()
+
+
 class Database:
     """A pool of connections to one database whose schema is current; safe across threads.
 
@@ -48,11 +60,16 @@ class Database:
     touch no account's table.
     """
 
-    def __init__(self, engine: Engine, *, clock: Callable[[], datetime] | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        clock: Callable[[], datetime] | None = None,
+        shared: Shared | None = None,
+    ) -> None:
         self._engine = engine
         self._clock = clock
-        self._is_closed = False
-        event.listen(engine, "checkin", self._close_late_comer)
+        self._shared = shared or Shared(engine)
         self._writers = engine.execution_options(**{WRITES: True})
         upkeep = {MAINTAINS: True} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
         self._maintainers = engine.execution_options(**{ACCOUNT: ACROSS, **upkeep})
@@ -110,7 +127,7 @@ class Database:
 
     def _with_scope(self, scope: int | str) -> Database:
         engine = self._engine.execution_options(**{ACCOUNT: scope})
-        return Database(engine, clock=self._clock)
+        return Database(engine, clock=self._clock, shared=self._shared)
 
     @property
     def url(self) -> URL:
@@ -179,12 +196,8 @@ class Database:
 
         One that another thread still uses is closed when it is given back.
         """
-        self._is_closed = True
+        self._shared.is_closed = True
         self._engine.dispose()
-
-    def _close_late_comer(self, _connection: object, record: ConnectionPoolEntry) -> None:
-        if self._is_closed:
-            record.invalidate()
 
     def _bring_to_head(self) -> None:
         with self.read() as connection:

@@ -163,3 +163,23 @@ def test_a_connection_given_back_after_closing_is_closed(database_url: str) -> N
         database.close()
     with pytest.raises(Exception, match="closed"):
         driver.cursor()  # type: ignore[union-attr]
+
+
+def test_a_handle_of_an_account_leaves_nothing_behind(database: Database) -> None:
+    def listener_count() -> int:
+        return len(database._engine.pool.dispatch.checkin)
+
+    before = listener_count()
+    for account_id in range(1, 20):
+        with database.of_account(account_id).read():
+            pass
+    assert listener_count() == before
+
+
+def test_closing_one_handle_closes_what_another_still_uses(database_url: str) -> None:
+    database = Database.open(database_url)
+    with database.of_account(1).read() as connection:
+        driver = connection.connection.dbapi_connection
+        database.across_accounts().close()
+    with pytest.raises(Exception, match="closed"):
+        driver.cursor()  # type: ignore[union-attr]
