@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from benchmarks.real_data import folder
+from tests.services import served
 
 from chatlift.sources.payloads import Body
 from chatlift.sources.whatsapp_cloud import parse_cloud_bodies
 from chatlift.store.crm import Crm
+from chatlift.vocabulary import Role
 from chatlift.workflows.ingest_feeds import ingest_feeds
+from chatlift.workflows.receive import read_deliveries
 
 PAYLOADS = folder() / "wa_cloud_webhooks" / "pywa"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -72,6 +77,39 @@ def test_every_entry_of_every_payload_is_accounted_for(name: str) -> None:
     assert feed.entry_counts == told
     assert feed.passed_over == passed_over
     assert feed.rejected.is_empty()
+
+
+def test_payloads_that_a_webhook_brings_tell_the_same_as_their_files(
+    crm: Crm, tmp_path: Path
+) -> None:
+    files = sorted(PAYLOADS.iterdir())
+    payloads = [body.value for path in files for body in bodies_of(path)]
+    feeds = [parse_cloud_bodies(bodies_of(p), feed_name=p.name, received_at=NOW) for p in files]
+    imported = ingest_feeds(feeds, crm=crm, imported_at=NOW, source="whatsapp_cloud")
+    with served(tmp_path, environ={"CHATLIFT_SECRET_KEY": "A" * 43}) as at:
+        made = at.client.post(
+            "/api/v1/ingest/webhooks",
+            json={"kind": "whatsapp_cloud", "secret": "app-secret"},
+            headers=at.headers(Role.ADMIN),
+        ).json()
+        # Twice, and the second time the other way round.
+        for payload in [*payloads, *payloads[::-1]]:
+            raw = json.dumps(payload).encode()
+            signature = hmac.new(b"app-secret", raw, hashlib.sha256).hexdigest()
+            headers = {"X-Hub-Signature-256": f"sha256={signature}"}
+            assert at.client.post(made["address"], content=raw, headers=headers).status_code == 200
+        brought = at.workspace.crm
+        assert read_deliveries(brought, now=at.service.clock()).read_count == 2 * len(payloads)
+        told, expected = brought.read_history(), crm.read_history()
+        assert brought.counts() == crm.counts()
+        assert imported.rejected_count == 0
+    columns = ["direction", "kind", "text", "sent_at"]
+    assert (
+        told.messages.select(columns)
+        .sort(columns)
+        .equals(expected.messages.select(columns).sort(columns))
+    )
+    assert told.observations.equals(expected.observations)
 
 
 def test_all_payloads_are_written_once(crm: Crm) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import os
 import random
 import signal
 import threading
@@ -31,7 +32,9 @@ pytestmark = pytest.mark.slow
 
 KEY = "A" * 43
 SECRET = "app-secret"  # noqa: S105 - made up
-KILLS = 2
+IS_LONG = os.environ.get("CHATLIFT_CHAOS") == "long"
+SEED = int(os.environ.get("CHATLIFT_CHAOS_SEED", "7"))
+KILLS = int(os.environ.get("CHATLIFT_CHAOS_KILLS", "20" if IS_LONG else "1"))
 SENDERS = 4
 ENOUGH_SECONDS = 120
 T = 1_772_300_000
@@ -94,7 +97,7 @@ def sending(shop: Shop, server: Server, until: threading.Event, names: Iterator[
 def test_what_was_answered_survives_every_kill_and_is_there_once(
     shop: Shop, tmp_path: Path
 ) -> None:
-    chance = random.Random(7)  # noqa: S311 - moments, not secrets
+    chance = random.Random(SEED)  # noqa: S311 - moments, not secrets
     names = iter(range(1_000_000))
     lock = threading.Lock()
 
