@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ from tests.unit.workflows.conftest import FLOORS
 from chatlift.jobs.worker import Worker
 from chatlift.registry.run_queue import RunQueue
 from chatlift.registry.run_rows import Run
+from chatlift.registry.schedules import Schedules
 from chatlift.registry.workspace import Workspace, open_workspace
 from chatlift.settings import JobSettings, Settings
 from chatlift.store.accounts import save_settings
@@ -97,6 +99,20 @@ class Fleet:
     def await_end(self, run: Run) -> Run:
         """Wait until the run has ended."""
         return self.await_run(run, lambda found: found.is_final)
+
+    def await_scheduled_run(self) -> Run:
+        """Make a schedule that is due and wait for its run."""
+        schedules = Schedules(self.database, self.workspace.account.account_id)
+        before = self.runs.count()
+        schedules.put(
+            ModelName.ENGAGEMENT,
+            rhythm="daily",
+            time_zone="UTC",
+            request=quick(ModelName.ENGAGEMENT).to_json(),
+            now=self.database.now() - timedelta(days=2),
+        )
+        eventually(self.runs.count, lambda count: count > before)
+        return self.runs.list(limit=1)[0]
 
     def await_training(self, run: Run) -> Run:
         """Wait until a child has told the run's first step."""

@@ -50,7 +50,8 @@ def survive(business: Fleet, commands: Sequence[Sequence[str]], logs: Path, **en
     indirect=True,
 )
 def test_runs_end_and_versions_are_whole_whoever_is_killed(business: Fleet, tmp_path: Path) -> None:
-    survive(business, [["worker"]] * (2 if IS_LONG else 1), tmp_path / "logs")
+    commands = [["serve", "--port", str(free_port())]] if IS_LONG else []
+    survive(business, [["worker"], *commands], tmp_path / "logs")
 
 
 @only_long
@@ -58,5 +59,6 @@ def test_runs_end_and_versions_are_whole_whoever_is_killed(business: Fleet, tmp_
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_runs_end_and_versions_are_whole_with_celery(business: Fleet, tmp_path: Path) -> None:
     with redis_server(free_port()) as url:
-        commands = [["worker", "--celery"]] * 2
+        commands = [["worker", "--celery"], ["worker", "--celery"]]
+        commands += [["serve", "--port", str(free_port())]]
         survive(business, commands, tmp_path / "logs", CHATLIFT_BROKER_URL=url)

@@ -56,6 +56,19 @@ def celery_worker(business: Fleet, url: str, log: Path) -> Iterator[CeleryWorker
         assert worker.process.wait(60) == 0
 
 
+@contextmanager
+def beat(business: Fleet, url: str) -> Iterator[None]:
+    """Beat in a process of its own; a worker that Celery wakes ticks no schedule by itself."""
+    environ = business.environ | {"CHATLIFT_BROKER_URL": url}
+    command = [sys.executable, "-m", "chatlift", "beat"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environ)  # noqa: S603
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 @pytest.mark.postgres
 def test_over_redis_a_run_is_trained_once_and_none_is_lost_with_the_broker(
@@ -71,6 +84,10 @@ def test_over_redis_a_run_is_trained_once_and_none_is_lost_with_the_broker(
         worker.await_event("delivery_refused")
         ended = business.await_end(first)
         assert (ended.status, ended.attempt) == (RunStatus.COMPLETED, 1)
+        with beat(business, url):
+            scheduled = business.await_scheduled_run()
+        assert scheduled.requested_by == "schedule"
+        business.runs.stop(scheduled.run_id, now=business.database.now())
     with celery_worker(business, url, tmp_path / "log-2") as worker:
         second = business.enqueue()
         with pytest.raises(OperationalError):

@@ -181,9 +181,14 @@ def beat(app: Celery, duties: Sequence[Duty]) -> Beat:
     that could be damaged.
     """
     app.conf.beat_schedule = beat_schedule(duties)
-    return Beat(
+    return _Beat(
         app=app, scheduler="celery.beat:Scheduler", loglevel="ERROR", quiet=True, max_interval=5
     )
+
+
+class _Beat(Beat):  # type: ignore[misc]
+    def setup_logging(self, colorize: bool | None = None) -> None:
+        """Leave logging as the command has set it up."""
 
 
 def beat_schedule(duties: Sequence[Duty]) -> Mapping[str, Mapping[str, Any]]:
