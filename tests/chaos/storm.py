@@ -23,7 +23,6 @@ from chatlift.workflows.train import train
 
 MODELS = (ModelName.LEAD_SCORING, ModelName.ENGAGEMENT)
 """Those that the small story has enough data for."""
-LONGEST_CALM_SECONDS = 6.0
 WAIT_FOR_FOLDER_SECONDS = 20.0
 
 
@@ -89,12 +88,21 @@ class Storm:
     """Kills, and what came of them."""
 
     def __init__(
-        self, business: Fleet, fleet_members: list[Member], environ: Mapping[str, str], *, seed: int
+        self,
+        business: Fleet,
+        fleet_members: list[Member],
+        environ: Mapping[str, str],
+        *,
+        seed: int,
+        longest_calm_seconds: float,
+        models: Sequence[ModelName] = MODELS,
     ) -> None:
         self.business = business
         self.members = fleet_members
         self.environ = business.environ | dict(environ)
         self.chance = random.Random(seed)  # noqa: S311 - a storm, not a secret
+        self.models = models
+        self.longest_calm_seconds = longest_calm_seconds
         self.kills: Counter[str] = Counter()
         self.between_count = 0
         """Kills that hit after the files were there and before their version was registered."""
@@ -110,13 +118,13 @@ class Storm:
             if kind == "between":
                 self._kill_between()
             else:
-                time.sleep(self.chance.uniform(0, LONGEST_CALM_SECONDS))
+                time.sleep(self.chance.uniform(0, self.longest_calm_seconds))
                 self._kill_child() if kind == "child" else self._kill_member()
             self.look_at_champion()
 
     def ask(self) -> None:
         """Ask for every training that is not under way."""
-        for model in MODELS:
+        for model in self.models:
             with suppress(ModelsBusy):
                 self.asked.append(self.business.enqueue(model))
 

@@ -11,6 +11,7 @@ import pytest
 from tests.chaos.storm import members
 from tests.fleets import eventually, fleet
 
+from chatlift.jobs.duties import duties_of
 from chatlift.vocabulary import RunStatus
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
@@ -28,7 +29,7 @@ def test_what_a_worker_writes_that_slept_beyond_its_lease_is_refused_and_logged(
             (child,) = sleeper.children
             for process_id in (sleeper.process.pid, child):
                 os.kill(process_id, signal.SIGSTOP)
-            with members(business, [["worker"]], tmp_path / "second"):
+            with business.worker(duties=duties_of(business.settings, business.database)):
                 ended = business.await_end(run)
             assert (ended.status, ended.attempt) == (RunStatus.COMPLETED, 2)
             (version,) = business.workspace.versions.list()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests.brokers import free_port, redis_server
-from tests.chaos.storm import Storm, champion_of, members
+from tests.chaos.storm import MODELS, Storm, champion_of, members
 from tests.fleets import Fleet, fleet
 
 IS_LONG = os.environ.get("CHATLIFT_CHAOS") == "long"
@@ -29,7 +29,7 @@ only_long = pytest.mark.skipif(not IS_LONG, reason="only in the long form: make 
 
 @pytest.fixture
 def business(tmp_path: Path, database_url: str) -> Iterator[Fleet]:
-    with fleet(tmp_path / "home", database_url, lease_seconds=3) as opened:
+    with fleet(tmp_path / "home", database_url, lease_seconds=3 if IS_LONG else 2) as opened:
         champion_of(opened)
         yield opened
 
@@ -38,7 +38,11 @@ def survive(business: Fleet, commands: Sequence[Sequence[str]], logs: Path, **en
     with members(business, commands, logs, **environ) as started:
         for member in started:
             member.await_event("worker_started")
-        storm = Storm(business, started, environ, seed=SEED)
+        calm = 6.0 if IS_LONG else 2.0
+        models = MODELS if IS_LONG else MODELS[:1]
+        storm = Storm(
+            business, started, environ, seed=SEED, longest_calm_seconds=calm, models=models
+        )
         storm.rage(KILLS)
         storm.assert_in_order()
     sys.stderr.write(f"\n{business.database.url.get_backend_name()} {commands} {storm.report()}\n")

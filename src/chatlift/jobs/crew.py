@@ -18,7 +18,7 @@ from chatlift.store.database import Database
 
 SEND_EVERY = timedelta(seconds=15)
 """How often it is looked whether a run waits that was not sent lately."""
-LOOK_SECONDS = 10.0
+LOOK_SECONDS = 5.0
 """How often a worker that messages wake looks into the queue all the same."""
 
 

@@ -69,7 +69,7 @@ def duties_of(
         Duty(
             name="expire_leases",
             run=lambda _now: expire_leases(database),
-            every=timedelta(seconds=5),
+            every=timedelta(seconds=2),
             is_reconciling=True,
         ),
         Duty(
