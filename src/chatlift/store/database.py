@@ -11,6 +11,7 @@ handles that do, on the same connections (`store.bound`).
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -41,11 +42,24 @@ PRAGMAS = (
 )
 
 
+class DatabaseBusy(Unavailable):
+    """Somebody else has been writing to SQLite for too long."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The database is busy: somebody else has been writing to it for "
+            f"{BUSY_TIMEOUT_SECONDS} seconds. Wait for it to end and try again."
+        )
+
+
 class Shared:
     """What all handles of one pool of connections share; a handle is made for every request."""
 
     def __init__(self, engine: Engine) -> None:
         self.is_closed = False
+        self.writing = threading.Lock()
+        """SQLite's writers of this process take turns by it: SQLite itself lets those who wait
+        sleep and look again, and a busy writer would take the lock before they do."""
         event.listen(engine, "checkin", self._close_late_comer)
 
     def _close_late_comer(self, _connection: object, record: ConnectionPoolEntry) -> None:
@@ -169,18 +183,28 @@ class Database:
         Raises
         ------
         Unavailable
-            If another process holds SQLite's write lock for longer than the busy timeout.
+            If somebody else holds SQLite's write lock for longer than the busy timeout.
         """
-        with self._writers.connect() as connection:
+        with self._turn(), self._writers.connect() as connection:
             try:
                 transaction = connection.begin()
             except OperationalError as error:
-                raise Unavailable(
-                    "The database is busy: another process has been writing to it for "
-                    f"{BUSY_TIMEOUT_SECONDS} seconds. Wait for it to end and try again."
-                ) from error
+                raise DatabaseBusy from error
             with transaction:
                 yield connection
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Wait until no other thread of this process writes to SQLite."""
+        if not self.is_sqlite:
+            yield
+            return
+        if not self._shared.writing.acquire(timeout=BUSY_TIMEOUT_SECONDS):
+            raise DatabaseBusy
+        try:
+            yield
+        finally:
+            self._shared.writing.release()
 
     @contextmanager
     def maintain(self) -> Iterator[Connection]:
