@@ -86,30 +86,34 @@ class PredictionLog:
             self._keep([served for served in found if served is not None])
 
     def _keep(self, found: Sequence[ServedAnswers]) -> None:
-        by_account: defaultdict[int, list[pl.DataFrame]] = defaultdict(list)
+        by_account: defaultdict[int, list[tuple[object, ...]]] = defaultdict(list)
         for served in found:
-            by_account[served.account_id].append(_rows(served))
-        for account_id, frames in by_account.items():
+            by_account[served.account_id] += _rows(served)
+        for account_id, rows in by_account.items():
             try:
-                Predictions(self._database, account_id).log_all(pl.concat(frames))
+                frame = pl.DataFrame(rows, SERVED_BY, orient="row")
+                Predictions(self._database, account_id).log_all(frame)
             except Exception as error:  # noqa: BLE001 - the next may be written again
                 log.error(
                     "predictions_unlogged",
                     account_id=account_id,
-                    count=sum(frame.height for frame in frames),
+                    count=len(rows),
                     error=type(error).__name__,
                 )
 
 
-def _rows(served: ServedAnswers) -> pl.DataFrame:
-    told = ("version_number", "model", "predicted_at")
-    of_answers = [name for name in SERVED_BY if name not in told]
-    return pl.DataFrame(
-        {
-            **{name: [getattr(answer, name) for answer in served.answers] for name in of_answers},
-            "version_number": served.version_number,
-            "model": str(served.model),
-            "predicted_at": served.served_at,
-        },
-        SERVED_BY,
-    )
+def _rows(served: ServedAnswers) -> list[tuple[object, ...]]:
+    """Return the rows of `SERVED_BY`; plain tuples, since a frame costs more than an answer."""
+    return [
+        (
+            served.version_number,
+            answer.entity_id,
+            answer.contact_id,
+            answer.features_fingerprint,
+            answer.probability,
+            answer.as_of,
+            str(served.model),
+            served.served_at,
+        )
+        for answer in served.answers
+    ]

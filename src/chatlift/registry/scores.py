@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -20,6 +22,7 @@ from chatlift.store.database import Database
 
 Place = tuple[float, int]
 """Probability and number of an entity: where it stands in the list."""
+MOST_TOTALS = 256
 
 COLUMNS = pl.Schema(
     {
@@ -89,6 +92,35 @@ def frame_of(predictions: Sequence[Prediction]) -> pl.DataFrame:
         for found in predictions
     ]
     return pl.DataFrame(rows, COLUMNS)
+
+
+class KeptTotals:
+    """The totals of a process's latest lists, which cost a look at every score; thread-safe."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[int, int, Filters], Totals] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(
+        self, database: Database, account_id: int, job: ScoringJob, wanted: Filters, revision: int
+    ) -> Totals:
+        """Return what a list holds in all.
+
+        Parameters
+        ----------
+        revision
+            The account's count of changes: who is forgotten is counted no more.
+        """
+        key = (job.job_id, revision, wanted)
+        with self._lock:
+            found = self._kept.get(key)
+        if found is None:
+            found = totals(database, account_id, job, wanted)
+            with self._lock:
+                self._kept[key] = found
+                while len(self._kept) > MOST_TOTALS:
+                    self._kept.popitem(last=False)
+        return found
 
 
 def totals(database: Database, account_id: int, job: ScoringJob, wanted: Filters) -> Totals:

@@ -25,6 +25,7 @@ from chatlift.settings import Settings, default_home
 from chatlift.store.accounts import Account
 from chatlift.store.database import Database
 from chatlift.workflows.answer import Answering
+from chatlift.workflows.listing import Listing
 
 MAKING = threading.Lock()
 
@@ -59,6 +60,7 @@ class Service:
         self.warming = Warming()
         self.prediction_log = PredictionLog(database)
         self.answering = Answering()
+        self.listing = Listing(versions=self.answering.versions)
         self._workspaces: dict[int, Workspace] = {}
 
     @classmethod

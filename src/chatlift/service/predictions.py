@@ -88,7 +88,7 @@ def listed(caller: Caller, service: Service, wanted: ListRequest) -> Predictions
     """Return a page of all entities that can be scored, the highest score first."""
     now = service.clock()
     try:
-        report = list_scores(caller.workspace, service.answering.versions, wanted, now=now)
+        report = list_scores(caller.workspace, service.listing, wanted, now=now)
     except NoChampion as error:
         raise _not_ready(caller, wanted.model) from error
     answers = [found.answer for found in report.predictions]

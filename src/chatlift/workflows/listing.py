@@ -8,11 +8,11 @@ at all, as right after a promotion, the list is made while somebody waits.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from chatlift.registry.loaded_versions import LoadedVersions
-from chatlift.registry.scores import Filters, Place, Prediction, page, totals
+from chatlift.registry.scores import Filters, KeptTotals, Place, Prediction, Totals, page
 from chatlift.registry.scoring_jobs import ScoringJob, ScoringJobs
 from chatlift.registry.workspace import Workspace
 from chatlift.vocabulary import ModelName
@@ -55,8 +55,16 @@ class ListReport:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """What a process lists with: loaded versions, and totals of lists."""
+
+    versions: LoadedVersions = field(default_factory=LoadedVersions)
+    totals: KeptTotals = field(default_factory=KeptTotals)
+
+
 def list_scores(
-    workspace: Workspace, versions: LoadedVersions, request: ListRequest, *, now: datetime
+    workspace: Workspace, listing: Listing, request: ListRequest, *, now: datetime
 ) -> ListReport:
     """Return a page of the list.
 
@@ -65,28 +73,31 @@ def list_scores(
     NotReady
         If no version serves, or there is no data yet.
     """
-    serving = versions.champion(workspace, request.model, now=now)
+    serving = listing.versions.champion(workspace, request.model, now=now)
     jobs = ScoringJobs(workspace.database, workspace.account.account_id)
     job = jobs.latest(request.model, serving.version.number)
-    has_changed = job is None or job.records_revision != workspace.crm.records_revision()
+    revision = workspace.crm.records_revision()
+    has_changed = job is None or job.records_revision != revision
     if job is None or (has_changed and workspace.crm.has_few_messages(FEW_MESSAGES)):
         return _made_now(workspace, request, now)
-    return _stored(workspace, job, request, now, has_changed=has_changed)
+    told = listing.totals.get(
+        workspace.database, workspace.account.account_id, job, request.filters, revision
+    )
+    return _stored(workspace, job, told, request, now, has_changed=has_changed)
 
 
 def _stored(
     workspace: Workspace,
     job: ScoringJob,
+    told: Totals,
     request: ListRequest,
     now: datetime,
     *,
     has_changed: bool,
 ) -> ListReport:
-    database, account_id = workspace.database, workspace.account.account_id
-    told = totals(database, account_id, job, request.filters)
     found = page(
-        database,
-        account_id,
+        workspace.database,
+        workspace.account.account_id,
         job,
         request.filters,
         limit=request.limit + 1,

@@ -13,12 +13,11 @@ from tests.histories import at
 from chatlift.jobs.processes import child_environment
 from chatlift.jobs.scoring import Scoring
 from chatlift.registry import scoring_jobs
-from chatlift.registry.loaded_versions import LoadedVersions
 from chatlift.registry.scores import Filters
 from chatlift.registry.scoring_jobs import ScoringJobs
 from chatlift.registry.workspace import Workspace
 from chatlift.vocabulary import ModelName
-from chatlift.workflows.listing import ListRequest, list_scores
+from chatlift.workflows.listing import Listing, ListRequest, list_scores
 
 NOW = at(100)
 
@@ -48,7 +47,7 @@ def test_two_workers_share_the_shards_of_a_job(
     made = {
         model: list_scores(
             shop_on,
-            LoadedVersions(),
+            Listing(),
             ListRequest(model=model, filters=Filters(), limit=200),
             now=NOW,
         )
@@ -66,7 +65,7 @@ def test_two_workers_share_the_shards_of_a_job(
         assert job is not None
         assert job.shard_count == 14
         request = ListRequest(model=model, filters=Filters(), limit=200)
-        told = list_scores(shop_on, LoadedVersions(), request, now=NOW)
+        told = list_scores(shop_on, Listing(), request, now=NOW)
         # A child knows the present, which comes long after this story's end.
         assert [p.place for p in told.predictions] == [p.place for p in wanted.predictions]
     assert scoring_children() == []

@@ -10,14 +10,13 @@ from tests.histories import at, history
 from tests.unit.workflows.conftest import DAYS
 
 from chatlift.registry import scoring_jobs
-from chatlift.registry.loaded_versions import LoadedVersions
 from chatlift.registry.scores import Filters, Prediction
 from chatlift.registry.scoring_jobs import JobStatus, ScoringJobs
 from chatlift.registry.versions import NoChampion
 from chatlift.registry.workspace import Workspace
 from chatlift.vocabulary import ModelName
 from chatlift.workflows import listing
-from chatlift.workflows.listing import ListReport, ListRequest, list_scores
+from chatlift.workflows.listing import Listing, ListReport, ListRequest, list_scores
 from chatlift.workflows.score_everybody import plan_scorings, score_waiting
 
 NOW = at(DAYS)
@@ -38,7 +37,7 @@ def listed(
         limit=limit,
         behind=behind.place if behind else None,
     )
-    return list_scores(workspace, LoadedVersions(), request, now=NOW)
+    return list_scores(workspace, Listing(), request, now=NOW)
 
 
 def score_everybody(workspace: Workspace) -> int:
