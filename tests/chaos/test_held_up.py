@@ -29,7 +29,8 @@ def test_what_a_worker_writes_that_slept_beyond_its_lease_is_refused_and_logged(
             (child,) = sleeper.children
             for process_id in (sleeper.process.pid, child):
                 os.kill(process_id, signal.SIGSTOP)
-            with business.worker(duties=duties_of(business.settings, business.database)):
+            duties = duties_of(business.settings, business.database, business.environ)
+            with business.worker(duties=duties):
                 ended = business.await_end(run)
             assert (ended.status, ended.attempt) == (RunStatus.COMPLETED, 2)
             (version,) = business.workspace.versions.list()

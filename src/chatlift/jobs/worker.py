@@ -26,6 +26,10 @@ LONGEST_PAUSE_SECONDS = 30.0
 """How long a worker waits at most before it tries again what failed, as while a database is
 away."""
 
+LOOK_AROUND_SECONDS = 1.0
+"""A process that was suspended and is asked to end as it wakes may hear of it in a thread that is
+not the main one; Python then raises nothing in the main one until it does something."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -89,7 +93,8 @@ class Worker:
         try:
             for thread in threads:
                 thread.start()
-            until.wait()
+            while not until.wait(LOOK_AROUND_SECONDS):
+                pass  # A request to end that reached another thread is heard now.
         finally:
             self._is_ending.set()
             for duty in self._duties:

@@ -44,4 +44,4 @@ def test_of_an_exception_only_its_type_is_told(stream: io.StringIO) -> None:
     ours, theirs = lines(stream)
     assert ours["error"] == theirs["error"] == "ValueError"
     assert theirs["logger"] == "some.library"
-    assert "600" not in stream.getvalue()
+    assert "600 111" not in stream.getvalue()
