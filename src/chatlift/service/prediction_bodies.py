@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,12 +21,24 @@ PREDICTION = {
     "interval": None,
     "band": "hot",
     "trend": "improving",
-    "reasons": [{"words": "replies fast", "raises": True, "share": 0.41, "message_id": None}],
+    "reasons": [
+        {
+            "words": "replies fast",
+            "raises": True,
+            "share": 0.41,
+            "message_id": None,
+            "message_text": None,
+        }
+    ],
     "recommendation": "High priority - contact immediately",
     "best_time": None,
     "model_version": 3,
     "as_of": NOON,
 }
+
+
+Texts = Mapping[int, str]
+"""Texts of messages by their number."""
 
 
 class ReasonBody(BaseModel):
@@ -35,15 +48,19 @@ class ReasonBody(BaseModel):
     raises: bool = Field(description="Whether it raises the score.")
     share: float = Field(ge=0, le=1, description="Of all that moved it.")
     message_id: int | None = Field(description="The message that moved the text score most.")
+    message_text: str | None = Field(
+        description="What it says; null for callers who may not read messages."
+    )
 
     @classmethod
-    def of(cls, reason: Reason) -> ReasonBody:
+    def of(cls, reason: Reason, texts: Texts) -> ReasonBody:
         """Return a reason as it is shown."""
         return cls(
             words=reason.words,
             raises=reason.raises,
             share=round(reason.share, 4),
             message_id=reason.message_id,
+            message_text=None if reason.message_id is None else texts.get(reason.message_id),
         )
 
 
@@ -69,8 +86,14 @@ class PredictionBody(BaseModel):
     as_of: datetime
 
     @classmethod
-    def of(cls, external_id: str, answer: Answer, version: int) -> PredictionBody:
-        """Return an answer as it is shown."""
+    def of(cls, external_id: str, answer: Answer, version: int, texts: Texts) -> PredictionBody:
+        """Return an answer as it is shown.
+
+        Parameters
+        ----------
+        texts
+            The messages that the caller may read, by number.
+        """
         return cls(
             id=answer.entity_id,
             external_id=external_id,
@@ -80,7 +103,7 @@ class PredictionBody(BaseModel):
             interval=answer.interval,
             band=answer.band,
             trend=answer.trend,
-            reasons=[ReasonBody.of(reason) for reason in answer.reasons],
+            reasons=[ReasonBody.of(reason, texts) for reason in answer.reasons],
             recommendation=answer.recommendation,
             best_time=answer.best_time,
             model_version=version,

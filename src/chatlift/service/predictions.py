@@ -29,10 +29,11 @@ from chatlift.service.prediction_bodies import (
     PredictionBody,
     PredictionsBody,
     SinglePredictionBody,
+    Texts,
 )
 from chatlift.service.problems import REFUSALS, ProblemRoute, described
 from chatlift.service.security import Caller, Viewer
-from chatlift.vocabulary import ModelName
+from chatlift.vocabulary import ModelName, Role
 from chatlift.workflows.answer import AnswerReport, AnswerRequest, answer
 from chatlift.workflows.data_check import check_readiness
 from chatlift.workflows.listing import ListReport, ListRequest, list_scores
@@ -93,6 +94,7 @@ def listed(caller: Caller, service: Service, wanted: ListRequest) -> Predictions
         raise _not_ready(caller, wanted.model) from error
     answers = [found.answer for found in report.predictions]
     _log(caller, service, wanted.model, report.version_number, answers, now)
+    texts = _texts(caller, answers)
     last = report.predictions[-1] if report.predictions else None
     return PredictionsBody(
         **_notes(report),
@@ -101,7 +103,7 @@ def listed(caller: Caller, service: Service, wanted: ListRequest) -> Predictions
         reaches_highest_band=report.has_high,
         records_have_changed=report.records_have_changed,
         predictions=[
-            PredictionBody.of(found.external_id, found.answer, report.version_number)
+            PredictionBody.of(found.external_id, found.answer, report.version_number, texts)
             for found in report.predictions
         ],
         next_cursor=cursor_of(last.place) if report.has_more and last else None,
@@ -129,7 +131,8 @@ def one(caller: Caller, service: Service, wanted: AnswerRequest) -> SinglePredic
     if not report.answers:
         raise NotScoredNow(name, report.not_scored[name])
     found = report.answers[0]
-    told = PredictionBody.of(found.external_id, found.answer, report.version_number)
+    texts = _texts(caller, [found.answer])
+    told = PredictionBody.of(found.external_id, found.answer, report.version_number, texts)
     return SinglePredictionBody(
         **dict(told),
         is_stale=report.is_stale,
@@ -141,14 +144,23 @@ def one(caller: Caller, service: Service, wanted: AnswerRequest) -> SinglePredic
 def batch(caller: Caller, service: Service, wanted: AnswerRequest) -> BatchAnswerBody:
     """Return the answers about several entities."""
     report = asked(caller, service, wanted)
+    texts = _texts(caller, [found.answer for found in report.answers])
     return BatchAnswerBody(
         **_notes(report),
         predictions=[
-            PredictionBody.of(found.external_id, found.answer, report.version_number)
+            PredictionBody.of(found.external_id, found.answer, report.version_number, texts)
             for found in report.answers
         ],
         not_scored=_not_scored(report),
     )
+
+
+def _texts(caller: Caller, answers: Sequence[Answer]) -> Texts:
+    """Return the messages behind the reasons, as far as the caller may read messages."""
+    if not caller.role.includes(Role.OPERATOR):
+        return {}
+    behind = {r.message_id for a in answers for r in a.reasons if r.message_id is not None}
+    return caller.workspace.crm.message_texts(sorted(behind)) if behind else {}
 
 
 def _log(

@@ -242,6 +242,19 @@ class Crm:
         """Return the store's numbers of leads by their source's ids; as `contact_ids_of`."""
         return self._numbers_of(LeadRow, "lead_id", external_ids, source)
 
+    def message_texts(self, message_ids: Sequence[int]) -> dict[int, str]:
+        """Return the texts of the account's messages by number; one without a text is absent."""
+        message = MessageRow
+        with self.database.read() as connection:
+            told = connection.execute(
+                select(message.message_id, message.text).where(
+                    message.account_id + 0 == self.account_id,
+                    message.text.is_not(None),
+                    among(connection, message.message_id.expression, message_ids),
+                )
+            )
+            return {number: text or "" for number, text in told}
+
     def message_ids_of(
         self, contact_external_ids: Sequence[str], *, source: str
     ) -> dict[str, list[str]]:

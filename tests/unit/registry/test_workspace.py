@@ -29,6 +29,7 @@ READ: dict[str, Read] = {
     "crm.records_revision": lambda w: w.crm.records_revision(),
     "crm.contact_ids": lambda w: w.crm.contact_ids(),
     "crm.has_few_messages": lambda w: w.crm.has_few_messages(1),
+    "crm.message_texts": lambda w: w.crm.message_texts(range(1, 9)),
     "crm.counts": lambda w: w.crm.counts(),
     "crm.sources": lambda w: w.crm.sources(),
     "crm.contact_ids_of": lambda w: w.crm.contact_ids_of(["ana"]),

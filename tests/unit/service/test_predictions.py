@@ -133,6 +133,26 @@ def test_without_a_champion_it_says_what_is_missing(at: Served) -> None:
     assert all(told.json()["type"] == "urn:chatlift:problem:not_ready" for told in answers)
 
 
+def test_the_message_behind_a_reason_is_shown_to_who_may_read_messages(at: Served) -> None:
+    def reasons(role: Role) -> list[dict[str, Any]]:
+        told = at.client.get(
+            f"{PREFIX}/engagement", params={"limit": 200}, headers=at.headers(role)
+        )
+        rows = told.json()["predictions"]
+        return [r for row in rows for r in row["reasons"] if r["message_id"] is not None]
+
+    shown, hidden = reasons(Role.OPERATOR), reasons(Role.VIEWER)
+    texts = {m["message_id"]: m["text"] for m in messages(at)}
+    assert shown
+    assert [r["message_text"] for r in shown] == [texts[r["message_id"]] for r in shown]
+    assert {r["message_text"] for r in hidden} == {None}
+    assert [r["message_id"] for r in hidden] == [r["message_id"] for r in shown]
+
+
+def messages(at: Served) -> list[dict[str, Any]]:
+    return at.workspace.crm.read_history().messages.to_dicts()
+
+
 def test_what_is_served_is_kept_for_later_judging(at: Served) -> None:
     name = listed(at, "churn")["predictions"][0]["external_id"]
     fetched = at.client.get(f"{PREFIX}/churn/{name}").json()
