@@ -60,7 +60,10 @@ class PredictionLog:
             if self._is_closed:
                 return
             if self._thread is None:
-                self._thread = threading.Thread(target=self._write, name="prediction_log")
+                # A process that never closes its log still has to end.
+                self._thread = threading.Thread(
+                    target=self._write, name="prediction_log", daemon=True
+                )
                 self._thread.start()
         self._waiting.put(served)
 
