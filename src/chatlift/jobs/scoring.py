@@ -6,7 +6,6 @@ number of workers share the shards of a job.
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import threading
@@ -15,11 +14,11 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import structlog
 
+from chatlift.jobs.child_job import ChildJob
 from chatlift.settings import Settings
 from chatlift.store.database import Database
 from chatlift.workflows.score_everybody import plan_scorings, score_waiting
@@ -32,42 +31,15 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoringTask:
-    """Where a scoring child finds its work; through a pipe, since an address may hold a password.
-
-    The accounts are those of the database, whatever the settings of the worker name.
-    """
+class ScoringJob(ChildJob):
+    """What a scoring child is to do: shards of all accounts of the database, as this worker."""
 
     worker: str
-    home: str
-    artifacts: str
-    database_url: str
-    threads: int
 
     @classmethod
-    def of(cls, worker: str, settings: Settings) -> ScoringTask:
-        """Return the task of a worker."""
-        return cls(
-            worker=worker,
-            home=str(settings.home),
-            artifacts=str(settings.artifacts),
-            database_url=settings.database_url,
-            threads=settings.threads,
-        )
-
-    def to_line(self) -> bytes:
-        """Return the task as one line."""
-        return json.dumps(self.__dict__).encode() + b"\n"
-
-    @property
-    def settings(self) -> Settings:
-        """The settings to score by."""
-        return Settings(
-            home=Path(self.home),
-            artifacts=Path(self.artifacts),
-            database_url=self.database_url,
-            threads=self.threads,
-        )
+    def of(cls, worker: str, settings: Settings) -> ScoringJob:
+        """Return the job of a worker."""
+        return cls(worker=worker, account=settings.account, **cls.places(settings))
 
 
 class Scoring:
@@ -76,7 +48,7 @@ class Scoring:
     def __init__(
         self, worker: str, settings: Settings, database: Database, environ: Mapping[str, str]
     ) -> None:
-        self._task = ScoringTask.of(worker, settings)
+        self._job = ScoringJob.of(worker, settings)
         self._database = database
         self._environ = dict(environ)
         self._lock = threading.Lock()
@@ -113,7 +85,7 @@ class Scoring:
                 child.kill()
             assert child.stdin is not None  # noqa: S101 - PIPE was asked for
             with suppress(OSError):  # It ended at once; its exit code says more.
-                child.stdin.write(self._task.to_line())
+                child.stdin.write(self._job.to_line())
                 child.stdin.flush()
             code = child.wait()
         self._child = None
@@ -127,12 +99,12 @@ def carry_out(line: bytes, _tell: Callable[[Mapping[str, Any]], None]) -> None:
     Parameters
     ----------
     line
-        As `ScoringTask.to_line` gives it.
+        As `ScoringJob.to_line` gives it.
     """
-    task = ScoringTask(**json.loads(line))
+    job = ScoringJob.from_line(line)
     until = time.monotonic() + CHILD_SECONDS
-    database = Database.open(task.database_url)
+    database = Database.open(job.database_url)
     try:
-        score_waiting(database, task.settings, task.worker, go_on=lambda: time.monotonic() < until)
+        score_waiting(database, job.settings, job.worker, go_on=lambda: time.monotonic() < until)
     finally:
         database.close()
