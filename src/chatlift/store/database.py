@@ -18,12 +18,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from chatlift.errors import InvalidInput, Unavailable
 from chatlift.store.bound import ACCOUNT, ACROSS, watch
+from chatlift.store.schema import lay_out, stored_revision, take_turn
 
 SCHEMA_REVISION = "0007"
 """The newest migration; a test holds it equal to what `migrations/` says."""
@@ -228,20 +229,16 @@ class Database:
             revision = stored_revision(connection)
         if revision == SCHEMA_REVISION:
             return
-        # Alembic takes a fifth of a second to import, paid only when there is work for it.
-        from chatlift.store.migrations.upgrade import take_turn, upgrade  # noqa: PLC0415
-
         with self.across_accounts().write() as connection:
             take_turn(connection)
-            upgrade(connection, stored=stored_revision(connection))
+            stored = stored_revision(connection)
+            if stored is None:
+                lay_out(connection, revision=SCHEMA_REVISION)
+            elif stored != SCHEMA_REVISION:
+                # Alembic takes a fifth of a second to import, paid where there is work for it.
+                from chatlift.store.migrations.upgrade import upgrade  # noqa: PLC0415
 
-
-def stored_revision(connection: Connection) -> str | None:
-    """Return the schema's revision, or None where there are no tables yet."""
-    if not inspect(connection).has_table("alembic_version"):
-        return None
-    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
-    return revision
+                upgrade(connection, stored=stored)
 
 
 def _clock_of(connection: Connection) -> datetime:

@@ -38,11 +38,7 @@ from sqlalchemy.sql.compiler import Compiled
 from sqlalchemy.sql.elements import BooleanClauseList, ClauseElement, ColumnClause
 from sqlalchemy.sql.selectable import AliasedReturnsRows, FromClause, SelectBase, TableClause
 
-from chatlift.store import job_tables, registry_tables, service_tables, tables
-from chatlift.store.base import Base
-
-ALL_TABLES = (tables, registry_tables, job_tables, service_tables)
-"""Imported so that `Base.metadata` knows them."""
+from chatlift.store.schema import TABLES
 
 ACCOUNT_COLUMN = "account_id"
 OWNED_BY: Mapping[str, str] = {
@@ -53,7 +49,7 @@ OWNED_BY: Mapping[str, str] = {
 """Tables without an account of their own, and the column that names the parent that has one."""
 
 OWNED = frozenset(
-    name for name, table in Base.metadata.tables.items() if ACCOUNT_COLUMN in table.c
+    name for name, table in TABLES.tables.items() if ACCOUNT_COLUMN in table.c
 ) | frozenset(OWNED_BY)
 
 WRITTEN_ACCOUNT = re.compile(rf"{ACCOUNT_COLUMN}(_m\d+)?")

@@ -1,23 +1,24 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import Connection, inspect, text
 
 from chatlift.errors import InvalidInput, Unavailable
 from chatlift.records import CONTACTS, Records
-from chatlift.store.base import Base
 from chatlift.store.crm import Crm
 from chatlift.store.database import SCHEMA_REVISION, Database
-from chatlift.store.migrations import env
-from chatlift.store.migrations.upgrade import newest_revision
+from chatlift.store.migrations.upgrade import newest_revision, upgrade
+from chatlift.store.schema import TABLES, VERSION, stored_revision
 
 OTHER_WRITER = """
 import sqlite3, sys
@@ -35,6 +36,27 @@ def second_process_tries_to_write(path: Path) -> str:
     command = [sys.executable, "-c", OTHER_WRITER, str(path)]
     done = subprocess.run(command, capture_output=True, check=True, text=True)  # noqa: S603
     return done.stdout.strip()
+
+
+def schema_of(connection: Connection) -> dict[str, Any]:
+    """Describe all tables by what the database itself tells of them."""
+    asked = inspect(connection)
+    kinds = (
+        asked.get_columns,
+        asked.get_foreign_keys,
+        asked.get_unique_constraints,
+        asked.get_check_constraints,
+        asked.get_indexes,
+    )
+    return {
+        table: [asked.get_pk_constraint(table), *(told(kind(table)) for kind in kinds)]
+        for table in sorted(asked.get_table_names())
+    }
+
+
+def told(items: list[Any]) -> list[str]:
+    """Describe columns, constraints or indexes in one order, SQL in its words."""
+    return sorted(json.dumps(item, default=str, sort_keys=True) for item in items)
 
 
 @pytest.fixture
@@ -80,10 +102,21 @@ def test_the_schema_constant_is_the_newest_step() -> None:
 
 
 def test_the_steps_lead_to_the_tables_in_the_code(database: Database) -> None:
-    assert env.ALL_TABLES
     with database.across_accounts().read() as connection:
         context = MigrationContext.configure(connection)
-        assert compare_metadata(context, Base.metadata) == []
+        assert compare_metadata(context, TABLES) == []
+
+
+def test_the_steps_lead_to_the_tables_of_a_new_database(database: Database) -> None:
+    with database.across_accounts().write() as connection:
+        laid_out = schema_of(connection)
+        TABLES.drop_all(connection)
+        VERSION.drop(connection)
+    with database.across_accounts().write() as connection:
+        assert inspect(connection).get_table_names() == []
+        upgrade(connection, stored=None)
+        assert stored_revision(connection) == SCHEMA_REVISION
+        assert schema_of(connection) == laid_out
 
 
 def test_opening_a_current_database_does_not_import_alembic(sqlite_path: Path) -> None:

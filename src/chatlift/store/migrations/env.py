@@ -6,11 +6,8 @@ from typing import Any, Literal
 
 from alembic import context
 
-from chatlift.store import job_tables, registry_tables, service_tables, tables
-from chatlift.store.base import Base, UtcInstant
-
-ALL_TABLES = (tables, registry_tables, job_tables, service_tables)
-"""Imported so that `Base.metadata` knows them."""
+from chatlift.store.base import UtcInstant
+from chatlift.store.schema import TABLES
 
 NAME_GIVEN_BY_ALEMBIC = "env_py"
 
@@ -26,7 +23,7 @@ def run() -> None:
     """Apply the steps that the caller asked for, in the caller's transaction."""
     context.configure(
         connection=context.config.attributes["connection"],
-        target_metadata=Base.metadata,
+        target_metadata=TABLES,
         render_item=render_item,
         compare_server_default=False,
     )

@@ -7,13 +7,11 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from chatlift.errors import Unavailable
 
 FOLDER = Path(__file__).parent
-ADVISORY_LOCK = 7_301_164_211
-"""One arbitrary number, the same in every process: who holds it migrates PostgreSQL."""
 
 
 def config_of(connection: Connection) -> Config:
@@ -30,14 +28,8 @@ def newest_revision() -> str | None:
     return ScriptDirectory(str(FOLDER)).get_current_head()
 
 
-def take_turn(connection: Connection) -> None:
-    """Wait until no other process migrates; SQLite's write lock already saw to that."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
-
-
 def upgrade(connection: Connection, *, stored: str | None) -> None:
-    """Apply the steps after `stored`, None meaning an empty database.
+    """Apply the steps after `stored`; None: all of them, to an empty database.
 
     Raises
     ------
