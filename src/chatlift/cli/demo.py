@@ -15,6 +15,7 @@ from chatlift.cli.surroundings import Desk, desk, workspace
 from chatlift.cli.test import judged
 from chatlift.cli.train import REFUSED, exit_code, trained
 from chatlift.errors import NotReady
+from chatlift.learn.threads import load_ahead
 from chatlift.registry.workspace import Workspace
 from chatlift.simulate.request import SimulationRequest
 from chatlift.vocabulary import ModelName
@@ -44,6 +45,7 @@ def shown(opened: Workspace, at: Desk) -> int:
     A model that the gate refuses is no fault of the demo: its data is new every day, and now and
     then one of three is not shown to be better than a plain rule.
     """
+    load_ahead()
     until = at.clock()
     generated(opened, SimulationRequest(until=until), at, replace=True)
     _forget_old_versions(opened, at)

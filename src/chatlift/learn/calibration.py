@@ -62,7 +62,8 @@ def sigmoid(values: Vector) -> Vector:
     >>> sigmoid(np.array([0.0, -1000.0])).tolist()
     [0.5, 0.0]
     """
-    return np.asarray(np.exp(-np.logaddexp(0.0, -values)))
+    small = np.exp(-np.abs(values))
+    return np.asarray(np.where(values < 0, small, 1.0) / (1.0 + small))
 
 
 def logistic_line(margins: Vector, labels: Vector) -> tuple[float, float]:

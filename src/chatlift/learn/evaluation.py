@@ -8,10 +8,12 @@ all rows; its figures on them are never shown.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from itertools import count
 from typing import TypeVar
 
@@ -168,15 +170,33 @@ class Evaluation:
     """Out-of-fold entries, then holdout entries."""
 
 
-def run_all(tasks: Iterable[Callable[[], T]], threads: int) -> list[T]:
-    """Run tasks side by side, at most `threads` at once; results in the order of the tasks."""
+@dataclass(frozen=True)
+class SideBySide:
+    """Work that goes on side by side, so many pieces at once, while its beginner does other."""
+
+    pool: ThreadPoolExecutor
+
+    def begin(self, tasks: Iterable[Callable[[], T]]) -> Callable[[], list[T]]:
+        """Begin tasks after those begun before; what is returned waits for their results."""
+        futures = [self.pool.submit(task) for task in tasks]
+        return lambda: [future.result() for future in futures]
+
+
+@contextmanager
+def side_by_side(threads: int) -> Iterator[SideBySide]:
+    """Let tasks run, at most `threads` at once; after an error none is begun any more."""
     with ThreadPoolExecutor(max_workers=threads) as pool:
-        futures = [pool.submit(task) for task in tasks]
         try:
-            return [future.result() for future in futures]
+            yield SideBySide(pool)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def run_all(tasks: Iterable[Callable[[], T]], threads: int) -> list[T]:
+    """Run tasks side by side, at most `threads` at once; results in the order of the tasks."""
+    with side_by_side(threads) as beside:
+        return beside.begin(tasks)()
 
 
 def out_of_fold(
@@ -189,34 +209,49 @@ def out_of_fold(
     report: ReportProgress = no_progress,
 ) -> Predictions:
     """Predict every row by fits on the other folds, `repeats` times with other folds."""
-    done = count(1)
-    total = repeats * options.cv_folds
+    dealt = _dealt(snapshot, options, repeats)
+    tasks = _fold_tasks(snapshot, recipe, dealt, fit_with, report)
+    return join(run_all(tasks, options.threads))
 
-    def judge(repeat: int, fold: int, folds: Rows) -> Predictions:
-        inside = folds == fold
-        fitted = fit_with(snapshot.take(~inside), _reseeded(recipe, repeat, fold))
-        found = predictions_of(fitted, snapshot, np.flatnonzero(inside), repeat, fold)
-        number = next(done)
-        told = f"fold {number} of {total}"
-        report(Progress(phase="folds", fraction=number / total, message=told))
-        return found
 
-    tasks: list[Callable[[], Predictions]] = []
-    for repeat in range(repeats):
-        folds = grouped_folds(
+def _dealt(snapshot: Snapshot, options: Options, repeats: int) -> list[Rows]:
+    """Return for each repeat the fold of every row."""
+    return [
+        grouped_folds(
             snapshot.contacts,
             snapshot.labels,
             folds=options.cv_folds,
             seed=options.seed + 1000 * repeat,
         )
-        tasks.extend(_bound(judge, repeat, int(fold), folds) for fold in np.unique(folds))
-    return join(run_all(tasks, options.threads))
+        for repeat in range(repeats)
+    ]
 
 
-def _bound(
-    judge: Callable[[int, int, Rows], Predictions], repeat: int, fold: int, folds: Rows
-) -> Callable[[], Predictions]:
-    return lambda: judge(repeat, fold, folds)
+def _fold_tasks(
+    snapshot: Snapshot,
+    recipe: Recipe,
+    dealt: Sequence[Rows],
+    fit_with: Fit,
+    report: ReportProgress,
+) -> list[Callable[[], Predictions]]:
+    """Return one task per repeat and fold: fit on the others, predict the fold."""
+    done = count(1)
+
+    def judge(repeat: int, fold: int, folds: Rows) -> Predictions:
+        inside = folds == fold
+        fitted = fit_with(snapshot.take(~inside), _reseeded(recipe, repeat, fold))
+        found = predictions_of(fitted, snapshot, np.flatnonzero(inside), repeat, fold)
+        number, total = next(done), len(tasks)
+        told = f"fold {number} of {total}"
+        report(Progress(phase="folds", fraction=number / total, message=told))
+        return found
+
+    tasks: list[Callable[[], Predictions]] = [
+        partial(judge, repeat, int(fold), folds)
+        for repeat, folds in enumerate(dealt)
+        for fold in np.unique(folds)
+    ]
+    return tasks
 
 
 def _reseeded(recipe: Recipe, repeat: int, fold: int) -> Recipe:
@@ -272,6 +307,7 @@ def evaluate(
     recipe: Recipe,
     options: Options,
     floors: Readiness,
+    beside: SideBySide,
     *,
     fit_with: Fit = fit,
     report: ReportProgress = no_progress,
@@ -289,26 +325,30 @@ def evaluate(
     has_holdout = can_fit(snapshot.take(split.train), floors) and len(split.judge) > 0
     judged_entities = len(np.unique(snapshot.entities[split.judge])) if has_holdout else 0
     decides_by_holdout = judged_entities >= HOLDOUT_FROM_ENTITIES
-    repeats = 1 if decides_by_holdout else REPEATS_IF_SMALL
-    oof = out_of_fold(snapshot, recipe, options, repeats=repeats, fit_with=fit_with, report=report)
-    held = _holdout(snapshot, split, recipe, fit_with) if has_holdout else None
-    basis = Basis.HOLDOUT if decides_by_holdout else Basis.OUT_OF_FOLD
+    dealt = _dealt(snapshot, options, 1 if decides_by_holdout else REPEATS_IF_SMALL)
+    judging = _judging(split, dealt[0], decides_by_holdout)
+    folds = beside.begin(_fold_tasks(snapshot, recipe, dealt, fit_with, report))
+    holdout = beside.begin([partial(_holdout, snapshot, split, recipe, fit_with)] * has_holdout)
+    other = beside.begin(_reference_tasks(snapshot, spec, recipe, judging))
+    oof = join(folds())
+    held = next(iter(holdout()), None)
     deciding = held if held is not None and decides_by_holdout else oof
-    judging = _Judging(basis, _parts(snapshot, split, oof, basis))
     ours = _leading(deciding, snapshot)
     measured = measure(ours, REPORTED, seed=options.seed)
     return Evaluation(
-        basis=basis,
+        basis=judging.basis,
         figures=measured,
         out_of_fold=_figures(oof, snapshot, options, measured if deciding is oof else None),
         holdout=_holdout_figures(held, snapshot, options, measured if deciding is held else None),
         unseen_contacts=_unseen(held, snapshot, split, options),
         by_age=_by_age(deciding, snapshot, options),
         rule=_rule(snapshot, spec, judging, ours, options),
-        reference=_reference(snapshot, spec, recipe, judging, ours, options),
         brier_gain=_brier_gain(snapshot, judging, ours, options),
         counts=_counts(snapshot, split, judging),
         predictions=oof if held is None else join([oof, held]),
+        reference=_compared(
+            spec.reference_estimator, _leading(join(other()), snapshot)[0], ours, options
+        ),
     )
 
 
@@ -317,19 +357,12 @@ def _holdout(snapshot: Snapshot, split: Split, recipe: Recipe, fit_with: Fit) ->
     return predictions_of(fitted, snapshot, split.judge, 0, -1)
 
 
-def _parts(
-    snapshot: Snapshot, split: Split, oof: Predictions, basis: Basis
-) -> tuple[tuple[Rows, Rows], ...]:
+def _judging(split: Split, folds: Rows, decides_by_holdout: bool) -> _Judging:
     """Return the pairs of training and judged rows of the basis (first repeat)."""
-    if basis is Basis.HOLDOUT:
-        return ((split.train, split.judge),)
-    first = oof.where(oof.repeat == 0)
-    everyone = np.arange(len(snapshot))
-    parts = []
-    for fold in np.unique(first.fold):
-        judged = np.sort(first.rows[first.fold == fold])
-        parts.append((np.setdiff1d(everyone, judged), judged))
-    return tuple(parts)
+    if decides_by_holdout:
+        return _Judging(Basis.HOLDOUT, ((split.train, split.judge),))
+    parts = [(np.flatnonzero(folds != f), np.flatnonzero(folds == f)) for f in np.unique(folds)]
+    return _Judging(Basis.OUT_OF_FOLD, tuple(parts))
 
 
 def _leading(predictions: Predictions, snapshot: Snapshot) -> list[Judged]:
@@ -394,14 +427,9 @@ def _rule(
     return _compared(spec.rule_words, judged, ours, options)
 
 
-def _reference(
-    snapshot: Snapshot,
-    spec: ModelSpec,
-    recipe: Recipe,
-    judging: _Judging,
-    ours: list[Judged],
-    options: Options,
-) -> Rival:
+def _reference_tasks(
+    snapshot: Snapshot, spec: ModelSpec, recipe: Recipe, judging: _Judging
+) -> list[Callable[[], Predictions]]:
     strength = recipe.parameters.get("text_strength", 1.0)
     other = replace(
         recipe, estimator=spec.reference_estimator, parameters={"text_strength": strength}
@@ -411,18 +439,22 @@ def _reference(
         fitted = fit(train, other)
         return fitted.probabilities(judge), fitted.threshold
 
-    judged = _rival(snapshot, judging, answer, options.threads)
-    return _compared(spec.reference_estimator, judged, ours, options)
+    return _rival_tasks(snapshot, judging, answer)
 
 
-def _rival(
-    snapshot: Snapshot,
-    judging: _Judging,
-    answer: Callable[[Snapshot, Snapshot], tuple[Vector, float]],
-    threads: int = 1,
-) -> Judged:
+Answer = Callable[[Snapshot, Snapshot], tuple[Vector, float]]
+"""Learns from the first and gives probabilities of the second, and a threshold."""
+
+
+def _rival(snapshot: Snapshot, judging: _Judging, answer: Answer) -> Judged:
     """Judge something else on the leading rows of the basis, learned on the same rows as ours."""
+    parts = [task() for task in _rival_tasks(snapshot, judging, answer)]
+    return _leading(join(parts), snapshot)[0]
 
+
+def _rival_tasks(
+    snapshot: Snapshot, judging: _Judging, answer: Answer
+) -> list[Callable[[], Predictions]]:
     def judge(train: Rows, judged: Rows) -> Predictions:
         found, threshold = answer(snapshot.take(train), snapshot.take(judged))
         zeros = np.zeros(len(judged), dtype=np.int64)
@@ -434,14 +466,7 @@ def _rival(
             thresholds=np.full(len(judged), threshold),
         )
 
-    tasks = [_paired(judge, train, judged) for train, judged in judging.parts]
-    return _leading(join(run_all(tasks, threads)), snapshot)[0]
-
-
-def _paired(
-    judge: Callable[[Rows, Rows], Predictions], train: Rows, judged: Rows
-) -> Callable[[], Predictions]:
-    return lambda: judge(train, judged)
+    return [partial(judge, train, judged) for train, judged in judging.parts]
 
 
 def _compared(name: str, judged: Judged, ours: list[Judged], options: Options) -> Rival:

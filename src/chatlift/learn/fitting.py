@@ -36,6 +36,7 @@ INNER_FOLDS = 3
 TEXT_COLUMNS = ("text_score_mean_30d", "text_score_mean_last_3")
 """Mean text score of the inbound messages of 30 days, and of the last three of them."""
 LAST_MESSAGES = 3
+EVERY_ROW = slice(None)
 TEXT_UNIT = 1_000_000
 """Text scores are whole millionths of log-odds, so that sums do not depend on their order."""
 FEWEST_TEXT_ENTITIES = 20
@@ -96,12 +97,21 @@ class FittedModel:
         return self.calibrator.probabilities(self.estimator.margins(design))
 
 
-def text_scores(weights: TextWeights | None, snapshot: Snapshot) -> Vector:
-    """Return one column per name in `TEXT_COLUMNS`; NaN where the window holds no message."""
+def text_scores(
+    weights: TextWeights | None, snapshot: Snapshot, rows: NDArray[np.bool_] | slice = EVERY_ROW
+) -> Vector:
+    """Return one column per name in `TEXT_COLUMNS`; NaN where the window holds no message.
+
+    Parameters
+    ----------
+    rows
+        The examples to answer for, one row each.
+    """
+    starts, ends = snapshot.starts[rows], snapshot.ends[rows]
     if weights is None:
-        return np.full((len(snapshot), len(TEXT_COLUMNS)), np.nan)
-    newest = np.maximum(snapshot.starts, snapshot.ends - LAST_MESSAGES)
-    windows = np.r_[snapshot.starts, newest], np.r_[snapshot.ends, snapshot.ends]
+        return np.full((len(starts), len(TEXT_COLUMNS)), np.nan)
+    newest = np.maximum(starts, ends - LAST_MESSAGES)
+    windows = np.r_[starts, newest], np.r_[ends, ends]
     means = weights.window_means(snapshot.tokens, *windows)
     return means.reshape(len(TEXT_COLUMNS), -1).T / TEXT_UNIT
 
@@ -161,10 +171,20 @@ def _need_both_outcomes(labels: Vector, folds: Rows) -> None:
 
 
 def _medians(matrix: Matrix) -> Vector:
-    known = ~np.isnan(matrix).all(axis=0)
-    medians = np.full(matrix.shape[1], np.nan)
-    medians[known] = np.nanmedian(matrix[:, known], axis=0)
-    return medians
+    """Return the median of each column over its known values; NaN where none is.
+
+    Examples
+    --------
+    >>> _medians(np.array([[1, 4, np.nan], [2, np.nan, np.nan], [9, 8, np.nan]])).tolist()
+    [2.0, 6.0, nan]
+    """
+    if not len(matrix):
+        return np.full(matrix.shape[1], np.nan)
+    ranked = np.sort(matrix, axis=0)  # Unknown values, which are NaN, come last.
+    count = (~np.isnan(matrix)).sum(axis=0)
+    columns = np.arange(matrix.shape[1])
+    lower, upper = ranked[np.maximum(count - 1, 0) // 2, columns], ranked[count // 2, columns]
+    return np.where(count > 0, np.mean([lower, upper], axis=0, dtype=np.float64), np.nan)
 
 
 def _fit_text(snapshot: Snapshot, folds: Rows, recipe: Recipe) -> tuple[TextWeights | None, Vector]:
@@ -183,7 +203,7 @@ def _fit_text(snapshot: Snapshot, folds: Rows, recipe: Recipe) -> tuple[TextWeig
         learned = _learn_text(
             documents[others], snapshot.labels[rows[others]], strength, recipe.seed
         )
-        unseen[inside] = text_scores(learned, snapshot.take(inside))
+        unseen[inside] = text_scores(learned, snapshot, inside)
     return weights, unseen
 
 

@@ -113,8 +113,9 @@ def r_squared(judged: Judged, weights: Weights) -> Vector:
 def roc_auc(judged: Judged, weights: Weights) -> Vector:
     """Chance that a random positive is placed above a random negative; ties count half."""
     order, starts = judged.ranking
-    positives = np.add.reduceat(weights[:, order] * judged.labels[order], starts, axis=1)
-    negatives = np.add.reduceat(weights[:, order] * (1 - judged.labels[order]), starts, axis=1)
+    ranked, labels = weights[:, order], judged.labels[order]
+    positives = np.add.reduceat(ranked * labels, starts, axis=1)
+    negatives = np.add.reduceat(ranked * (1 - labels), starts, axis=1)
     below = np.cumsum(negatives, axis=1) - negatives / 2
     pairs = positives.sum(axis=1) * negatives.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -124,8 +125,9 @@ def roc_auc(judged: Judged, weights: Weights) -> Vector:
 def average_precision(judged: Judged, weights: Weights) -> Vector:
     """Precision at each positive, averaged from the highest probability down."""
     order, starts = judged.ranking
-    positives = np.add.reduceat(weights[:, order] * judged.labels[order], starts, axis=1)
-    everyone = np.add.reduceat(weights[:, order], starts, axis=1)
+    ranked = weights[:, order]
+    positives = np.add.reduceat(ranked * judged.labels[order], starts, axis=1)
+    everyone = np.add.reduceat(ranked, starts, axis=1)
     found = np.cumsum(positives[:, ::-1], axis=1)
     asked = np.maximum(np.cumsum(everyone[:, ::-1], axis=1), 1e-12)
     gained = positives[:, ::-1]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -16,7 +17,13 @@ from numpy.typing import NDArray
 from chatlift.errors import InvalidInput
 from chatlift.history import History
 from chatlift.learn.comparing import Champion, compare
-from chatlift.learn.evaluation import Evaluation, Options, evaluate, evaluation_rows
+from chatlift.learn.evaluation import (
+    Evaluation,
+    Options,
+    evaluate,
+    evaluation_rows,
+    side_by_side,
+)
 from chatlift.learn.features.attributes import attributes_as_of
 from chatlift.learn.features.declare import Feature
 from chatlift.learn.fitting import Fit, FittedModel, Recipe, fit
@@ -137,17 +144,21 @@ def _judged(
     report: ReportProgress,
 ) -> Trained:
     recipe = task.recipe
-    evaluation = evaluate(
-        snapshot,
-        task.spec,
-        recipe,
-        task.options,
-        task.choices.floors,
-        fit_with=fit_with,
-        report=lambda step: report(replace(step, fraction=0.08 + 0.78 * step.fraction)),
-    )
-    _step(report, "refit", 0.88, "refitting on all mature examples")
-    model = fit_with(snapshot, recipe)
+    with side_by_side(task.options.threads) as beside:
+        # Begun first: with it to the end, both cores have work while the figures are computed.
+        shipped = beside.begin([partial(fit_with, snapshot, recipe)])
+        evaluation = evaluate(
+            snapshot,
+            task.spec,
+            recipe,
+            task.options,
+            task.choices.floors,
+            beside,
+            fit_with=fit_with,
+            report=lambda step: report(replace(step, fraction=0.08 + 0.78 * step.fraction)),
+        )
+        _step(report, "refit", 0.88, "refitting on all mature examples")
+        [model] = shipped()
     files = to_files(model, task.spec.main_file)
     stored = stored_predictions(snapshot, evaluation, model)
     _step(report, "test", 0.92, "running the model test suite")

@@ -9,7 +9,7 @@ turns the text into Float64 columns, null where unknown.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 
@@ -122,9 +122,10 @@ class AttributeEncoder:
             The contact of each row.
         """
         kept, dropped = [], []
+        read_as = _counts(attributes)
         for name in attributes.columns:
             held = pl.DataFrame({"value": attributes[name], "group": pl.Series(groups)})
-            typed = _typed(name, held.drop_nulls("value"))
+            typed = _typed(name, held.drop_nulls("value"), read_as[name])
             if isinstance(typed, EncodedAttribute):
                 kept.append(typed)
             else:
@@ -213,13 +214,31 @@ def _texts(attributes: pl.DataFrame, name: str) -> pl.Series:
     return attributes[name]
 
 
-def _typed(name: str, held: pl.DataFrame) -> EncodedAttribute | str:
+def _counts(attributes: pl.DataFrame) -> dict[str, dict[str, int]]:
+    """Return for each attribute how many of its values each parser can read.
+
+    In one go: a fit of 0.1 s would otherwise spend a tenth of it on asking one by one.
+    """
+    kinds = [(name, kind) for name in attributes.columns for kind in _PARSERS]
+    asked = [
+        _PARSERS[kind](pl.col(name)).count().alias(str(place))
+        for place, (name, kind) in enumerate(kinds)
+    ]
+    found: dict[str, dict[str, int]] = {name: {} for name in attributes.columns}
+    for (name, kind), count in zip(
+        kinds, attributes.select(asked).row(0) if asked else (), strict=True
+    ):
+        found[name][kind] = count
+    return found
+
+
+def _typed(name: str, held: pl.DataFrame, read_as: Mapping[str, int]) -> EncodedAttribute | str:
     """Return how to encode the column, or why it is left out."""
     values = held["value"]
     if values.n_unique() < 2:
         return "it has the same value, or none, in all training rows"
-    for kind, parse in _PARSERS.items():
-        if held.select(parse(pl.col("value")).count()).item() >= NEEDED_SHARE * len(values):
+    for kind, readable in read_as.items():
+        if readable >= NEEDED_SHARE * len(values):
             if kind == "number" and _are_identifiers(held):
                 return "its values are long whole numbers, nearly unique per contact"
             return EncodedAttribute(name=name, kind=kind)
