@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,13 +17,13 @@ from chatlift.store import writing
 from chatlift.store.base import Base
 from chatlift.store.bulk import among, insert_new, table_of
 from chatlift.store.database import Database
+from chatlift.store.known_ids import KnownIds
 from chatlift.store.linking import link, people_of
 from chatlift.store.outcomes import REJECTIONS, ROW_NUMBER, TableCounts, WriteCounts
 from chatlift.store.reading import read_history
-from chatlift.store.revisions import records_changed
+from chatlift.store.revisions import records_changed, records_revision
 from chatlift.store.settling import settle, take_turn
 from chatlift.store.tables import (
-    AccountRow,
     ContactRow,
     ConversationRow,
     FactRow,
@@ -110,14 +110,18 @@ class Crm:
         done = 0
         counts = dict.fromkeys(WRITERS, TableCounts())
         rejections = [REJECTIONS.to_frame()]
+        ids = KnownIds()
         for table, chunk in _chunks(records):
             with self.database.write() as connection:
                 take_turn(connection, self.account_id)
-                scope = self._scope(connection, source, imported_at)
+                ids.take_up(records_revision(connection, self.account_id))
+                scope = replace(self._scope(connection, source, imported_at), ids=ids)
                 known, forgotten = self.tombstones(connection, source).refuse(table, chunk)
                 chunk_counts, rejected = WRITERS[table](scope, known)
                 if chunk_counts.accepted:
                     records_changed(connection, self.account_id)
+                revision = records_revision(connection, self.account_id)
+            ids.keep(revision)
             counts[table] += chunk_counts + TableCounts(rejected=forgotten.height)
             rejections.extend([rejected, forgotten])
             done += chunk.height
@@ -192,9 +196,8 @@ class Crm:
 
     def records_revision(self) -> int:
         """Return how often the account's records have changed."""
-        mine = select(AccountRow.records_revision).where(AccountRow.account_id == self.account_id)
         with self.database.read() as connection:
-            return connection.scalar(mine) or 0
+            return records_revision(connection, self.account_id)
 
     def counts(self) -> RecordCounts:
         """Count the account's records."""

@@ -21,8 +21,9 @@ from chatlift.store.bound import account_of
 from chatlift.store.bulk import insert_new, table_of
 from chatlift.store.crm import WRITERS, Crm
 from chatlift.store.database import Database
+from chatlift.store.known_ids import KnownIds
 from chatlift.store.outcomes import REJECTIONS, ROW_NUMBER, TableCounts, WriteCounts
-from chatlift.store.revisions import records_changed
+from chatlift.store.revisions import records_changed, records_revision
 from chatlift.store.settling import settle, take_turn
 from chatlift.store.tables import ImportBatchRow, RejectionRow
 from chatlift.store.writing import Scope
@@ -225,6 +226,7 @@ def write_piece(
     imported_at: datetime | None,
     told_at: datetime,
     also: Callable[[Connection, WriteCounts], None],
+    ids: KnownIds | None = None,
 ) -> WriteCounts:
     """Write some records and whatever belongs to them, all or nothing; as `Crm.write`.
 
@@ -236,17 +238,22 @@ def write_piece(
         Date of the file that tells; where files disagree, the newest counts.
     also
         Called in the same transaction, with what became of the records.
+    ids
+        What the pieces before have found of the same source, and this one finds.
     """
+    ids = ids or KnownIds()
     counts = dict.fromkeys(WRITERS, TableCounts())
     rejections = [REJECTIONS.to_frame()]
     with crm.database.write() as connection:
         take_turn(connection, crm.account_id)
+        ids.take_up(records_revision(connection, crm.account_id))
         scope = Scope(
             connection=connection,
             account_id=crm.account_id,
             source=source,
             imported_at=imported_at,
             told_at=told_at,
+            ids=ids,
         )
         for table, writer in WRITERS.items():
             rows: pl.DataFrame = getattr(records, table)
@@ -262,6 +269,8 @@ def write_piece(
         told = WriteCounts(**counts, rejections=pl.concat(rejections))
         settle(scope, Records(contacts=records.contacts, conversations=records.conversations))
         also(connection, told)
+        revision = records_revision(connection, crm.account_id)
+    ids.keep(revision)
     return told
 
 

@@ -10,7 +10,8 @@ are only ever added.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import polars as pl
@@ -25,6 +26,7 @@ from chatlift.store.bulk import (
     table_of,
     update_rows,
 )
+from chatlift.store.known_ids import KnownIds
 from chatlift.store.outcomes import Check, TableCounts, one_of, required, split
 from chatlift.store.tables import ContactRow, ConversationRow, FactRow, LeadRow, MessageRow
 from chatlift.vocabulary import Direction, FactSubject, LeadOutcome
@@ -51,6 +53,8 @@ class Scope:
     no news."""
     told_at: datetime | None = None
     """Date of the file that tells; None: there is none, and words only fill what is empty."""
+    ids: KnownIds = field(default_factory=KnownIds)
+    """What an import knows already from its earlier pieces."""
 
 
 Written = tuple[TableCounts, pl.DataFrame]
@@ -133,7 +137,9 @@ def write_conversations(scope: Scope, chunk: pl.DataFrame) -> Written:
     needed = required(["external_id", "contact_external_id", "started_at"])
     good, rejected = split(met, "conversations", [*needed, CONTACT_IS_KNOWN])
     columns = good.select("external_id", "contact_id", "started_at")
-    inserted = _insert(scope, ConversationRow, columns, columns)
+    are_there = scope.ids.are_found("conversation_id", good["external_id"].to_list())
+    others = columns.filter(~pl.Series(are_there, dtype=pl.Boolean))
+    inserted = _insert(scope, ConversationRow, others, columns)
     return _counts(good, rejected, inserted), rejected
 
 
@@ -248,17 +254,25 @@ def _known(
 
 
 def _with_contact(scope: Scope, chunk: pl.DataFrame) -> pl.DataFrame:
-    wanted = chunk["contact_external_id"]
-    known = _known(scope, ContactRow, "contact_id", wanted, [])
-    renamed = known.rename({"external_id": "contact_external_id"})
-    return chunk.join(renamed, on="contact_external_id", how="left", maintain_order="left")
+    return _with_number(scope, chunk, "contact_external_id", ContactRow, "contact_id")
 
 
 def _with_conversation(scope: Scope, chunk: pl.DataFrame) -> pl.DataFrame:
-    wanted = chunk["conversation_external_id"]
-    known = _known(scope, ConversationRow, "conversation_id", wanted, [])
-    renamed = known.rename({"external_id": "conversation_external_id"})
-    return chunk.join(renamed, on="conversation_external_id", how="left", maintain_order="left")
+    column = "conversation_external_id"
+    return _with_number(scope, chunk, column, ConversationRow, "conversation_id")
+
+
+def _with_number(
+    scope: Scope, chunk: pl.DataFrame, column: str, row_class: type[Base], key: str
+) -> pl.DataFrame:
+    """Add the store's number of the record that each row names in `column`; null: unknown."""
+
+    def ask(names: Sequence[str]) -> Iterator[tuple[str, int]]:
+        wanted = pl.Series(names, dtype=pl.String)
+        return external_ids(scope, row_class, key, wanted, []).iter_rows()
+
+    numbers = scope.ids.numbers(key, chunk[column].to_list(), ask)
+    return chunk.with_columns(pl.Series(key, numbers, pl.Int64))
 
 
 def _with_subject(scope: Scope, chunk: pl.DataFrame) -> pl.DataFrame:

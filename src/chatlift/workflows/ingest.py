@@ -27,6 +27,7 @@ from chatlift.store.imports import (
     open_batch,
     write_piece,
 )
+from chatlift.store.known_ids import KnownIds
 from chatlift.store.linking import link
 from chatlift.store.mixing import refuse_mixing
 from chatlift.store.outcomes import ROW_NUMBER, TableCounts, WriteCounts
@@ -168,6 +169,7 @@ class _Import:
         self.plans = plans
         self.exported_at = exported_at
         self.report = report
+        self.ids = KnownIds()
         done: Mapping[str, Any] = batch.progress or {}
         self.step: int = done.get("step", 0)
         tallies = done.get("tables", {})
@@ -239,6 +241,7 @@ class _Import:
             imported_at=None if is_facts else self.batch.imported_at,
             told_at=self.exported_at or self.batch.imported_at,
             also=also,
+            ids=self.ids,
         )
 
     def _records(self, part: ParsedTable) -> Records:
