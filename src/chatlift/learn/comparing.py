@@ -22,13 +22,13 @@ from chatlift.learn.evaluation import (
     join,
     out_of_fold,
     predictions_of,
-    run_all,
 )
 from chatlift.learn.fitting import FittedModel, Recipe, fit
 from chatlift.learn.folds import grouped_folds
 from chatlift.learn.gate import FEWEST_UNSEEN_PER_CLASS, AgainstChampion
 from chatlift.learn.metrics import Judged, Vector, measure_difference
 from chatlift.learn.snapshots import Snapshot
+from chatlift.learn.threads import run_all
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,14 +8,11 @@ all rows; its figures on them are never shown.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from itertools import count
-from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -27,9 +24,8 @@ from chatlift.learn.folds import Rows, Split, grouped_folds, temporal_split
 from chatlift.learn.metrics import Figure, Judged, Vector, interval_of, measure, measure_difference
 from chatlift.learn.snapshots import Snapshot
 from chatlift.learn.specs.base import ModelSpec, Readiness
+from chatlift.learn.threads import SideBySide, run_all
 from chatlift.vocabulary import Progress, ReportProgress, no_progress
-
-T = TypeVar("T")
 
 HOLDOUT_FROM_ENTITIES = 200
 REPEATS_IF_SMALL = 3
@@ -170,35 +166,6 @@ class Evaluation:
     """Out-of-fold entries, then holdout entries."""
 
 
-@dataclass(frozen=True)
-class SideBySide:
-    """Work that goes on side by side, so many pieces at once, while its beginner does other."""
-
-    pool: ThreadPoolExecutor
-
-    def begin(self, tasks: Iterable[Callable[[], T]]) -> Callable[[], list[T]]:
-        """Begin tasks after those begun before; what is returned waits for their results."""
-        futures = [self.pool.submit(task) for task in tasks]
-        return lambda: [future.result() for future in futures]
-
-
-@contextmanager
-def side_by_side(threads: int) -> Iterator[SideBySide]:
-    """Let tasks run, at most `threads` at once; after an error none is begun any more."""
-    with ThreadPoolExecutor(max_workers=threads) as pool:
-        try:
-            yield SideBySide(pool)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
-def run_all(tasks: Iterable[Callable[[], T]], threads: int) -> list[T]:
-    """Run tasks side by side, at most `threads` at once; results in the order of the tasks."""
-    with side_by_side(threads) as beside:
-        return beside.begin(tasks)()
-
-
 def out_of_fold(
     snapshot: Snapshot,
     recipe: Recipe,
@@ -318,6 +285,8 @@ def evaluate(
     ----------
     snapshot
         Mature examples only; it meets the floors.
+    beside
+        Where the fits run, while the figures of those that are done are computed.
     fit_with
         The fit to be judged; the prescribed one by default.
     """
@@ -328,7 +297,8 @@ def evaluate(
     dealt = _dealt(snapshot, options, 1 if decides_by_holdout else REPEATS_IF_SMALL)
     judging = _judging(split, dealt[0], decides_by_holdout)
     folds = beside.begin(_fold_tasks(snapshot, recipe, dealt, fit_with, report))
-    holdout = beside.begin([partial(_holdout, snapshot, split, recipe, fit_with)] * has_holdout)
+    holdouts = [partial(_holdout, snapshot, split, recipe, fit_with)] if has_holdout else []
+    holdout = beside.begin(holdouts)
     other = beside.begin(_reference_tasks(snapshot, spec, recipe, judging))
     oof = join(folds())
     held = next(iter(holdout()), None)

@@ -22,7 +22,6 @@ from chatlift.learn.evaluation import (
     Options,
     evaluate,
     evaluation_rows,
-    side_by_side,
 )
 from chatlift.learn.features.attributes import attributes_as_of
 from chatlift.learn.features.declare import Feature
@@ -38,7 +37,7 @@ from chatlift.learn.specs.choices import Choices
 from chatlift.learn.specs.churn import rule_of
 from chatlift.learn.specs.observing import observed_through
 from chatlift.learn.suite import SHIPPED_FOLD, STORED, Finding, Recorded, run_suite
-from chatlift.learn.threads import one_thread_each
+from chatlift.learn.threads import one_thread_each, side_by_side
 from chatlift.records import INSTANT
 from chatlift.vocabulary import (
     ChurnRule,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -115,7 +115,7 @@ class Crm:
             with self.database.write() as connection:
                 take_turn(connection, self.account_id)
                 ids.take_up(records_revision(connection, self.account_id))
-                scope = replace(self._scope(connection, source, imported_at), ids=ids)
+                scope = self._scope(connection, source, imported_at, ids)
                 known, forgotten = self.tombstones(connection, source).refuse(table, chunk)
                 chunk_counts, rejected = WRITERS[table](scope, known)
                 if chunk_counts.accepted:
@@ -374,12 +374,19 @@ class Crm:
             told = contacts.with_row_index(ROW_NUMBER)
             return not self.tombstones(connection, source).refuse("contacts", told)[1].is_empty()
 
-    def _scope(self, connection: Connection, source: str, imported_at: datetime | None) -> Scope:
+    def _scope(
+        self,
+        connection: Connection,
+        source: str,
+        imported_at: datetime | None,
+        ids: KnownIds | None = None,
+    ) -> Scope:
         return Scope(
             connection=connection,
             account_id=self.account_id,
             source=source,
             imported_at=imported_at,
+            ids=ids or KnownIds(),
         )
 
     def _count(self, connection: Connection, row: type[Base]) -> int:
