@@ -1,7 +1,8 @@
 """Many rows in and out at once, past the object layer, on both databases.
 
-SQLite takes tuples through the driver's `executemany`; PostgreSQL takes them by COPY into a
-temporary table. Rows come back as the driver's tuples, turned into columns piece by piece.
+SQLite takes them through the driver's `executemany`, many rows a statement; PostgreSQL takes them
+by COPY into a temporary table. Rows come back as the driver's tuples, turned into columns piece
+by piece.
 """
 
 from __future__ import annotations
@@ -28,7 +29,6 @@ from sqlalchemy import (
     type_coerce,
     update,
 )
-from sqlalchemy.dialects import sqlite
 
 from chatlift.records import INSTANT
 from chatlift.store.base import Base
@@ -36,6 +36,8 @@ from chatlift.store.bound import VOUCHED, account_of, vouch_for_rows
 
 FETCHED_ROWS = 10_000
 SPAN_ROWS = 4_000
+STATEMENT_ROWS = 50
+"""Rows of one INSERT into SQLite, which binds at most 32,766 values by a statement."""
 
 AnySelect = Select[*tuple[Any, ...]]
 """A query, whatever its columns."""
@@ -81,10 +83,33 @@ def insert_new(connection: Connection, table: Table, frame: pl.DataFrame) -> int
 
 
 def _insert_into_sqlite(connection: Connection, table: Table, stored: pl.DataFrame) -> int:
-    statement = sqlite.insert(table).on_conflict_do_nothing()
-    compiled = statement.compile(dialect=connection.dialect, column_keys=stored.columns)
-    rows = stored.select(compiled.positiontup or stored.columns).rows()
-    return connection.exec_driver_sql(str(compiled), rows, VOUCHED).rowcount
+    """Insert many rows by each statement: what a statement costs is half of the time."""
+    rest = stored.height % STATEMENT_ROWS
+    parts = ((STATEMENT_ROWS, stored.head(stored.height - rest)), (1, stored.tail(rest)))
+    inserted = 0
+    for rows_at_once, part in parts:
+        if not part.is_empty():
+            statement = _insert_statement(table, stored.columns, rows_at_once)
+            bound = _values(part, rows_at_once)
+            inserted += connection.exec_driver_sql(statement, bound, VOUCHED).rowcount
+    return inserted
+
+
+def _values(frame: pl.DataFrame, rows_at_once: int) -> list[tuple[Any, ...]]:
+    """Return the values row after row, those of so many rows in one tuple."""
+    values: list[Any] = [None] * (frame.height * frame.width)
+    for place, column in enumerate(frame):
+        values[place :: frame.width] = column.to_list()
+    size = rows_at_once * frame.width
+    return [tuple(values[start : start + size]) for start in range(0, len(values), size)]
+
+
+def _insert_statement(table: Table, columns: Sequence[str], rows: int) -> str:
+    # The names are our own tables' and columns', never a user's text.
+    names = ", ".join(f'"{name}"' for name in columns)
+    row = f"({', '.join('?' * len(columns))})"
+    values = ", ".join([row] * rows)
+    return f"INSERT INTO {table.name} ({names}) VALUES {values} ON CONFLICT DO NOTHING"  # noqa: S608
 
 
 def _copy_into_postgresql(connection: Connection, table: Table, stored: pl.DataFrame) -> int:

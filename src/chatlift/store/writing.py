@@ -10,7 +10,6 @@ are only ever added.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -137,8 +136,7 @@ def write_conversations(scope: Scope, chunk: pl.DataFrame) -> Written:
     needed = required(["external_id", "contact_external_id", "started_at"])
     good, rejected = split(met, "conversations", [*needed, CONTACT_IS_KNOWN])
     columns = good.select("external_id", "contact_id", "started_at")
-    are_there = scope.ids.are_found("conversation_id", good["external_id"].to_list())
-    others = columns.filter(~pl.Series(are_there, dtype=pl.Boolean))
+    others = columns.filter(~scope.ids.are_found("conversation_id", good["external_id"]))
     inserted = _insert(scope, ConversationRow, others, columns)
     return _counts(good, rejected, inserted), rejected
 
@@ -267,12 +265,10 @@ def _with_number(
 ) -> pl.DataFrame:
     """Add the store's number of the record that each row names in `column`; null: unknown."""
 
-    def ask(names: Sequence[str]) -> Iterator[tuple[str, int]]:
-        wanted = pl.Series(names, dtype=pl.String)
-        return external_ids(scope, row_class, key, wanted, []).iter_rows()
+    def ask(names: pl.Series) -> pl.DataFrame:
+        return external_ids(scope, row_class, key, names, []).rename({key: "number"})
 
-    numbers = scope.ids.numbers(key, chunk[column].to_list(), ask)
-    return chunk.with_columns(pl.Series(key, numbers, pl.Int64))
+    return chunk.with_columns(scope.ids.numbers(key, chunk[column], ask).alias(key))
 
 
 def _with_subject(scope: Scope, chunk: pl.DataFrame) -> pl.DataFrame:

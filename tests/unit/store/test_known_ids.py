@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import polars as pl
 import pytest
 from tests.histories import START
@@ -11,8 +9,10 @@ from chatlift.records import Records
 from chatlift.store import known_ids
 from chatlift.store.crm import Crm
 from chatlift.store.imports import write_piece
-from chatlift.store.known_ids import KnownIds
+from chatlift.store.known_ids import KNOWN, KnownIds
 from chatlift.store.outcomes import WriteCounts
+
+THERE = pl.DataFrame({"external_id": ["ann", "bob"], "number": [1, 2]}, schema=KNOWN)
 
 
 class Asked:
@@ -21,45 +21,54 @@ class Asked:
     def __init__(self) -> None:
         self.names: list[str] = []
 
-    def __call__(self, names: Sequence[str]) -> list[tuple[str, int]]:
-        self.names += names
-        return [(name, number) for name, number in (("ann", 1), ("bob", 2)) if name in names]
+    def __call__(self, names: pl.Series) -> pl.DataFrame:
+        self.names += names.to_list()
+        return THERE.filter(pl.col("external_id").is_in(names.implode()))
+
+
+def numbers(ids: KnownIds, asked: Asked, *wanted: str | None) -> list[int | None]:
+    found = ids.numbers("contact_id", pl.Series(wanted, dtype=pl.String), asked)
+    return found.to_list()
+
+
+def is_found(ids: KnownIds, key: str, *names: str) -> list[bool]:
+    return ids.are_found(key, pl.Series(names)).to_list()
 
 
 def test_each_name_is_asked_for_once_and_the_unknown_again() -> None:
     ids, asked = KnownIds(), Asked()
-    assert ids.numbers("contact_id", ["bob", None, "eve", "bob"], asked) == [2, None, None, 2]
-    assert ids.numbers("contact_id", ["bob", "ann", "eve"], asked) == [2, 1, None]
+    assert numbers(ids, asked, "bob", None, "eve", "bob") == [2, None, None, 2]
+    assert numbers(ids, asked, "bob", "ann", "eve") == [2, 1, None]
     assert asked.names == ["bob", "eve", "ann", "eve"]
-    assert ids.are_found("contact_id", ["ann", "eve"]) == [True, False]
-    assert ids.are_found("lead_id", ["ann"]) == [False]
+    assert is_found(ids, "contact_id", "ann", "eve") == [True, False]
+    assert is_found(ids, "lead_id", "ann") == [False]
 
 
 def test_what_others_changed_is_asked_for_again() -> None:
     ids, asked = KnownIds(), Asked()
     ids.take_up(7)
-    ids.numbers("contact_id", ["ann"], asked)
+    numbers(ids, asked, "ann")
     ids.keep(8)
     ids.take_up(8)
-    assert ids.are_found("contact_id", ["ann"]) == [True]
+    assert is_found(ids, "contact_id", "ann") == [True]
     ids.keep(9)
     ids.take_up(10)
-    assert ids.are_found("contact_id", ["ann"]) == [False]
+    assert is_found(ids, "contact_id", "ann") == [False]
 
 
 def test_what_an_undone_transaction_found_is_asked_for_again() -> None:
     ids, asked = KnownIds(), Asked()
     ids.take_up(7)
-    ids.numbers("contact_id", ["ann"], asked)
+    numbers(ids, asked, "ann")
     ids.take_up(7)
-    assert ids.are_found("contact_id", ["ann"]) == [False]
+    assert is_found(ids, "contact_id", "ann") == [False]
 
 
 def test_only_so_many_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(known_ids, "MOST_KEPT", 1)
     ids, asked = KnownIds(), Asked()
-    assert ids.numbers("contact_id", ["ann"], asked) == [1]
-    assert ids.numbers("contact_id", ["bob", "ann"], asked) == [2, 1]
+    assert numbers(ids, asked, "ann") == [1]
+    assert numbers(ids, asked, "bob", "ann") == [2, 1]
     assert asked.names == ["ann", "ann", "bob"]
 
 
