@@ -1,5 +1,8 @@
 """Fixtures of all tests: a real database of each kind, empty and at the newest schema.
 
+Their files lie in memory where the system has a folder for that and TMPDIR names no other: half of
+the time of a test with a database of its own went into waiting for the disk.
+
 The tests start their own PostgreSQL on a free loopback port where its programs are found,
 as a user other than root, and end it again. CHATLIFT_TEST_POSTGRES=required makes a missing
 one a failure instead of a skip.
@@ -28,6 +31,17 @@ from chatlift.store.crm import Crm
 from chatlift.store.database import Database
 
 START_SECONDS = 30
+MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108 - below it only folders of random names are made.
+MEMORY_BYTES = 4 * 1024**3
+"""Room in memory from which on the tests' files lie there; they need a tenth of it."""
+
+
+def pytest_configure() -> None:
+    if "TMPDIR" in os.environ or not MEMORY_FOLDER.is_dir():
+        return
+    if os.access(MEMORY_FOLDER, os.W_OK) and shutil.disk_usage(MEMORY_FOLDER).free > MEMORY_BYTES:
+        os.environ["TMPDIR"] = str(MEMORY_FOLDER)
+        tempfile.tempdir = None  # So that it is asked for again.
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

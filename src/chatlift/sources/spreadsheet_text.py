@@ -10,7 +10,7 @@ import re
 
 DANGEROUS = re.compile("^'*\\s*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 """How texts begin that a spreadsheet takes for a formula, in wide letters too."""
-HARMLESS = re.compile(r"-\d+(?:\.\d+)?\Z")
+HARMLESS = re.compile(r"-[0-9]+(?:\.[0-9]+)?\Z")
 """A negative number is one and computes nothing."""
 
 
