@@ -34,8 +34,7 @@ demo: $(READY) ## Generate a CRM, train three models, test them, list the ten be
 		CHATLIFT_HOME="$(DEMO_HOME)" $(BIN)/chatlift demo
 
 test: $(READY) ## Run the whole test suite
-	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 \
-		--dist=loadscope
+	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest --numprocesses=auto --dist=loadscope
 
 fuzz: $(READY) ## Send the service requests made up from its own description, for minutes
 	@CHATLIFT_FUZZ_EXAMPLES=$${CHATLIFT_FUZZ_EXAMPLES:-100} $(BIN)/python -m pytest --timeout=7200 \

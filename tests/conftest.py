@@ -31,6 +31,7 @@ from chatlift.store.crm import Crm
 from chatlift.store.database import Database
 
 START_SECONDS = 30
+MOST_WORKERS = 5
 MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108 - below it only folders of random names are made.
 MEMORY_BYTES = 4 * 1024**3
 """Room in memory from which on the tests' files lie there; they need a tenth of it."""
@@ -42,6 +43,11 @@ def pytest_configure() -> None:
     if os.access(MEMORY_FOLDER, os.W_OK) and shutil.disk_usage(MEMORY_FOLDER).free > MEMORY_BYTES:
         os.environ["TMPDIR"] = str(MEMORY_FOLDER)
         tempfile.tempdir = None  # So that it is asked for again.
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than processors: tests of schedules, kills and brokers wait most of their time."""
+    return min((os.cpu_count() or 1) + 1, MOST_WORKERS)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
