@@ -45,6 +45,7 @@ def pytest_configure() -> None:
         tempfile.tempdir = None  # So that it is asked for again.
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """One more than processors: tests of schedules, kills and brokers wait most of their time."""
     return min((os.cpu_count() or 1) + 1, MOST_WORKERS)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 from apps.api.app.api.v1.training import router
 from fastapi import FastAPI
 from tests.businesses import account_of
+from tests.fleets import eventually
 from tests.histories import business
 from tests.servers import START_SECONDS, serving
 from tests.services import listening
@@ -98,3 +101,40 @@ def test_the_training_router_works_in_somebody_elses_application(
         assert client.get(f"{PREFIX}/models").status_code == 200
         gone = client.request("DELETE", f"{PREFIX}/models/engagement")
         assert (gone.status_code, gone.headers["content-type"]) == (404, "application/problem+json")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="finds processes by /proc")
+def test_several_processes_answer_and_none_outlives_the_first(home: Path) -> None:
+    headers = token_of(home, Role.VIEWER)
+    with serving(home, "--processes", "2") as server:
+        first, second = eventually(lambda: answering(server.process.pid), lambda f: len(f) == 2)
+        os.kill(first, signal.SIGKILL)
+        two_others = eventually(
+            lambda: answering(server.process.pid), lambda f: len(f) == 2 and first not in f
+        )
+        assert second in two_others
+        for _ in range(20):
+            with httpx.Client(base_url=server.client.base_url) as client:
+                assert client.get(f"{PREFIX}/status", headers=headers).status_code == 200
+        server.process.kill()
+        eventually(lambda: [n for n in two_others if is_running(n)], lambda left: not left)
+
+
+def answering(parent: int) -> list[int]:
+    """Return the numbers of the processes that answer for a server."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            is_child = f"PPid:\t{parent}\n" in (folder / "status").read_text(encoding="utf-8")
+            if is_child and b"spawn_main" in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+        except OSError:
+            continue
+    return sorted(found)
+
+
+def is_running(number: int) -> bool:
+    try:
+        return ") Z " not in Path(f"/proc/{number}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return False

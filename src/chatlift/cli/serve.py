@@ -35,11 +35,14 @@ def serve(
     no_worker: Annotated[
         bool, typer.Option("--no-worker", help="Only answer; `chatlift worker` trains.")
     ] = False,
+    processes: Annotated[
+        int, typer.Option(min=1, max=64, help="How many processes answer, on so many processors.")
+    ] = 1,
 ) -> None:
     """Answer the API and train what it is asked for, until Ctrl-C.
 
     On this machine alone it needs nothing else. Any other address takes an admin token, and TLS
-    here or in a proxy.
+    here or in a proxy. Limits of callers and figures at /metrics are those of one process.
 
     Example: chatlift serve --port 8080
     """
@@ -50,6 +53,7 @@ def serve(
         tls_key=tls_key,
         behind_proxy=behind_proxy,
         with_worker=not no_worker,
+        processes=processes,
     )
     set_up_logs(sys.stderr)
     found = settings()

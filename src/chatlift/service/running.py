@@ -1,4 +1,4 @@
-"""Running the service in this process: where it may listen, and what it says as it starts."""
+"""Running the service: where it may listen, what it says as it starts, and who answers."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ import uvicorn
 from chatlift.errors import InvalidInput, Unavailable
 from chatlift.registry.sessions import make_sign_in_link
 from chatlift.registry.tokens import has_admin_token
+from chatlift.service.answering_processes import (
+    HEALTH_SECONDS,
+    AnsweringApplication,
+    answer_in_processes,
+)
 from chatlift.service.app import create_app
 from chatlift.service.context import Service
 from chatlift.service.local_reading import reading_beside
@@ -43,6 +48,8 @@ class Listening:
     """A proxy in front does TLS, and its X-Forwarded headers are believed."""
     with_worker: bool = True
     """Whether this process also carries out what it queues."""
+    processes: int = 1
+    """How many processes answer; from two on, this one only watches them and keeps the worker."""
 
     @property
     def is_loopback(self) -> bool:
@@ -119,9 +126,13 @@ def run_service(
     """
     refuse_unsafe(wanted, service.database, now=service.clock())
     log_as_json()
-    app = create_app(service, hosts=(wanted.host,))
+    several = wanted.processes > 1
+    hosts = (wanted.host,)
     config = uvicorn.Config(
-        app,
+        AnsweringApplication(hosts) if several else create_app(service, hosts=hosts),
+        factory=several,
+        workers=wanted.processes,
+        timeout_worker_healthcheck=HEALTH_SECONDS,
         log_config=None,
         access_log=False,
         ssl_certfile=wanted.tls_cert,
@@ -136,10 +147,14 @@ def run_service(
         if wanted.with_worker:
             stack.enter_context(working_beside(service, environ))
         stack.enter_context(reading_beside(service))
-        service.warming.begin()
         for line in _greeting(service, wanted):
             say(line)
-        uvicorn.Server(config).run([listener])
+        if several:
+            stack.callback(service.close)
+            answer_in_processes(config, listener)
+        else:
+            service.warming.begin()
+            uvicorn.Server(config).run([listener])
 
 
 def _listener(wanted: Listening) -> socket.socket:

@@ -194,7 +194,7 @@ SPEC = ModelSpec(
         ),
         Hyperparameter(
             name="max_depth",
-            default=10,
+            default=6,
             minimum=1,
             maximum=20,
             is_whole=True,
