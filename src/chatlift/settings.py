@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -110,6 +111,12 @@ class JwtSettings:
         )
 
 
+PRIVATE_NETWORKS = (
+    *("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"),
+    *("::1/128", "fc00::/7"),
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class ServiceSettings:
     """What the web service allows; the limits hold per caller and process."""
@@ -117,6 +124,9 @@ class ServiceSettings:
     allowed_hosts: tuple[str, ...] = ()
     """`CHATLIFT_ALLOWED_HOSTS`: names by which it may be called, separated by commas, beside those
     of the machine itself and the address it listens on."""
+    trusted_proxies: tuple[str, ...] = PRIVATE_NETWORKS
+    """`CHATLIFT_TRUSTED_PROXIES`: addresses and networks, separated by commas, whose word on where
+    a request came from counts with `--behind-proxy`; by default those of private networks."""
     requests_per_minute: int = 6000
     """`CHATLIFT_REQUESTS_PER_MINUTE`: requests of one token."""
     concurrent_requests: int = 32
@@ -138,6 +148,7 @@ class ServiceSettings:
         """Read the variables; what is unset takes its default. Raises as `Settings` does."""
         hosts = (environ.get("CHATLIFT_ALLOWED_HOSTS") or "").split(",")
         return cls(
+            trusted_proxies=_networks(environ, "CHATLIFT_TRUSTED_PROXIES", cls.trusted_proxies),
             allowed_hosts=tuple(host.strip().lower() for host in hosts if host.strip()),
             requests_per_minute=_whole(
                 environ,
@@ -277,6 +288,18 @@ def _whole(environ: Mapping[str, str], name: str, default: int, *, highest: int)
     raise InvalidInput(f"{name} is {text!r}. Use a whole number from 1 to {highest}.")
 
 
+def _networks(environ: Mapping[str, str], name: str, default: tuple[str, ...]) -> tuple[str, ...]:
+    told = tuple(part.strip() for part in (environ.get(name) or "").split(",") if part.strip())
+    for part in told:
+        try:
+            ip_network(part)
+        except ValueError as error:
+            raise InvalidInput(
+                f"{name} holds {part!r}. Use addresses or networks, such as 10.0.0.0/8."
+            ) from error
+    return told or default
+
+
 def secret_of(home: Path) -> bytes:
     """Return the installation's secret, made on first use and kept outside the database.
 
@@ -284,7 +307,7 @@ def secret_of(home: Path) -> bytes:
     an artifact alone can be searched for a person.
     """
     path = home / "secret.key"
-    home.mkdir(parents=True, exist_ok=True)
+    home.mkdir(0o700, parents=True, exist_ok=True)
     try:
         with path.open("x", encoding="ascii") as file:
             file.write(secrets.token_hex(SECRET_BYTES))

@@ -38,7 +38,7 @@ def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """One installation whose limits are wider than the walk is long."""
     environ = {
         "CHATLIFT_FAILED_SIGN_INS_PER_MINUTE": "100000",
-        "CHATLIFT_SECRET_KEY": "walk",
+        "CHATLIFT_SECRET_KEY": "A" * 43,
     }
     with served(tmp_path_factory.mktemp("walk"), environ=environ) as opened:
         yield opened

@@ -56,6 +56,8 @@ def test_the_walk_through_training_goes_to_its_end(tmp_path: Path) -> None:
     assert "event: queued" in said
     assert '"status":"completed"' in said
     assert said.count('"recommendation":"') >= 4
+    assert '"best_times":[' in said
+    assert "churn is not trained until resumed." in said
     assert '"deleted_versions":[1]' in said
 
 

@@ -10,10 +10,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
-from tests.services import served
+from tests.businesses import quick, write
+from tests.histories import business
+from tests.services import Served, served
 
-from chatlift.vocabulary import Role
+from chatlift.vocabulary import ModelName, Role
+from chatlift.workflows.train import train
 
 pytestmark = pytest.mark.slow
 
@@ -31,12 +35,27 @@ STREAMS = "training_events"
 SECONDS = 3600
 
 
+def open_shop(at: Served) -> None:
+    """Give the account a story, a champion of each model and a webhook, to have answers."""
+    write(at.workspace, business(3))
+    train(at.workspace, quick(), clock=at.service.clock)
+    for model in ModelName:
+        if at.workspace.versions.champion(model) is None:
+            at.workspace.versions.promote(
+                model, 1, by="test", reason="to be asked", now=at.service.clock()
+            )
+    hook = {"kind": "chatwoot"}
+    made = at.client.post("/api/v1/ingest/webhooks", json=hook, headers=at.headers(Role.ADMIN))
+    assert made.status_code == httpx.codes.CREATED, made.text
+
+
 def test_no_request_breaks_the_service_or_its_description(
     tmp_path: Path, database_url: str
 ) -> None:
-    environ = {"CHATLIFT_REQUESTS_PER_MINUTE": "1000000", "CHATLIFT_SECRET_KEY": "fuzz"}
+    environ = {"CHATLIFT_REQUESTS_PER_MINUTE": "1000000", "CHATLIFT_SECRET_KEY": "A" * 43}
     environ["CHATLIFT_FAILED_SIGN_INS_PER_MINUTE"] = "1000000"
     with served(tmp_path, database_url, environ=environ) as at:
+        open_shop(at)
         words = [
             *("--header", f"Authorization: {at.headers(Role.ADMIN)['Authorization']}"),
             *("--checks", ",".join(CHECKS), "--exclude-operation-id", STREAMS),

@@ -1,32 +1,37 @@
 """Keeps what was served, a little after it was: no answer waits for the database.
 
-Answers go into a queue; one thread writes what has come together. If the process is killed, what
-was served in the last moment is not in the log; if it ends in order, everything is.
+Answers wait in memory; one thread writes what has come together, and tries again while the database
+is away or busy. Only where more wait than memory should hold are the next ones left out, which is
+counted and told. If the process is killed, what was served in the last moment is not in the log; if
+it ends in order, everything is that the database takes.
 """
 
 from __future__ import annotations
 
-import queue
 import threading
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
 import structlog
+from sqlalchemy.exc import OperationalError
 
+from chatlift.errors import Unavailable
 from chatlift.learn.scoring import Answer
 from chatlift.registry.predictions import SERVED_BY, Predictions
 from chatlift.store.database import Database
 from chatlift.vocabulary import ModelName
 
-MOST_WAITING = 1_000
-"""Answers to requests that may wait to be written; then the next waits until there is room."""
-TOGETHER = 200
-"""Answers to requests that are written in one transaction at most."""
+MOST_WAITING = 200_000
+"""Answers about one entity that may wait to be written, at some 500 bytes each."""
+TOGETHER = 20_000
+"""Answers about one entity that are written in one transaction, as far as requests allow."""
 PAUSE_SECONDS = 0.25
 """Between two writes, so that many answers share one."""
+LONGEST_PAUSE_SECONDS = 10.0
+"""Between two tries while the database takes nothing; the pause doubles from try to try."""
 
 log = structlog.get_logger(__name__)
 
@@ -45,64 +50,103 @@ class ServedAnswers:
 class PredictionLog:
     """The log of one process; safe across threads."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, most_waiting: int = MOST_WAITING) -> None:
         self._database = database
-        self._waiting: queue.Queue[ServedAnswers | None] = queue.Queue(MOST_WAITING)
-        self._lock = threading.Lock()
+        self._most_waiting = most_waiting
+        self._waiting: deque[ServedAnswers] = deque()
+        self._waiting_count = 0
+        self._left_out_count = 0
+        self._news = threading.Condition()
         self._thread: threading.Thread | None = None
         self._is_closed = False
 
     def add(self, served: ServedAnswers) -> None:
-        """Keep answers soon; waits only where a thousand requests are ahead."""
-        if not served.answers:
+        """Keep answers soon; never waits. What finds no room is left out and told."""
+        count = len(served.answers)
+        if not count:
             return
-        with self._lock:
+        with self._news:
             if self._is_closed:
                 return
+            if self._waiting_count + count > self._most_waiting:
+                self._left_out_count += count
+                return
+            self._waiting.append(served)
+            self._waiting_count += count
             if self._thread is None:
                 # A process that never closes its log still has to end.
                 self._thread = threading.Thread(
                     target=self._write, name="prediction_log", daemon=True
                 )
                 self._thread.start()
-        self._waiting.put(served)
+            self._news.notify()
 
     def close(self) -> None:
         """Write what waits, and end."""
-        with self._lock:
+        with self._news:
             self._is_closed = True
             thread, self._thread = self._thread, None
+            self._news.notify_all()
         if thread is not None:
-            self._waiting.put(None)
             thread.join()
 
     def _write(self) -> None:
-        is_ending = False
-        pause = threading.Event()
-        while not is_ending:
-            found = [self._waiting.get()]
-            if found[0] is not None:
-                pause.wait(PAUSE_SECONDS)
-            while len(found) < TOGETHER and not self._waiting.empty():
-                found.append(self._waiting.get())
-            is_ending = None in found
-            self._keep([served for served in found if served is not None])
+        while self._has_news():
+            found = self._taken()
+            for account_id, rows in _by_account(found).items():
+                self._keep(account_id, rows)
+            with self._news:
+                self._waiting_count -= sum(len(served.answers) for served in found)
+                left_out, self._left_out_count = self._left_out_count, 0
+            if left_out:
+                log.error("predictions_left_out", count=left_out)
 
-    def _keep(self, found: Sequence[ServedAnswers]) -> None:
-        by_account: defaultdict[int, list[tuple[object, ...]]] = defaultdict(list)
-        for served in found:
-            by_account[served.account_id] += _rows(served)
-        for account_id, rows in by_account.items():
-            try:
-                frame = pl.DataFrame(rows, SERVED_BY, orient="row")
-                Predictions(self._database, account_id).log_all(frame)
-            except Exception as error:  # noqa: BLE001 - the next may be written again
-                log.error(
-                    "predictions_unlogged",
-                    account_id=account_id,
-                    count=len(rows),
-                    error=type(error).__name__,
-                )
+    def _has_news(self) -> bool:
+        """Wait for answers, and a little for more; return False at the end."""
+        with self._news:
+            self._news.wait_for(lambda: self._waiting or self._is_closed)
+            if not self._is_closed:
+                self._news.wait_for(lambda: self._is_closed, PAUSE_SECONDS)
+            return bool(self._waiting)
+
+    def _taken(self) -> list[ServedAnswers]:
+        """Take requests off, the first in any case; they count as waiting until they are kept."""
+        with self._news:
+            found = [self._waiting.popleft()]
+            count = len(found[0].answers)
+            while self._waiting and count + len(self._waiting[0].answers) <= TOGETHER:
+                found.append(self._waiting.popleft())
+                count += len(found[-1].answers)
+            return found
+
+    def _keep(self, account_id: int, rows: list[tuple[object, ...]]) -> None:
+        """Write, again and again while the database takes nothing; once more at the end."""
+        pause = PAUSE_SECONDS
+        while not self._is_kept(account_id, rows):
+            with self._news:
+                is_ending = self._news.wait_for(lambda: self._is_closed, pause)
+            if is_ending:
+                self._is_kept(account_id, rows)
+                return
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+    def _is_kept(self, account_id: int, rows: list[tuple[object, ...]]) -> bool:
+        """Write; return False if it is worth trying again."""
+        try:
+            frame = pl.DataFrame(rows, SERVED_BY, orient="row")
+            Predictions(self._database, account_id).log_all(frame)
+        except Exception as error:  # noqa: BLE001 - the thread has to go on
+            told = {"account_id": account_id, "count": len(rows), "error": type(error).__name__}
+            log.error("predictions_unlogged", **told)
+            return not isinstance(error, (Unavailable, OperationalError))
+        return True
+
+
+def _by_account(found: Sequence[ServedAnswers]) -> dict[int, list[tuple[object, ...]]]:
+    rows: defaultdict[int, list[tuple[object, ...]]] = defaultdict(list)
+    for served in found:
+        rows[served.account_id] += _rows(served)
+    return rows
 
 
 def _rows(served: ServedAnswers) -> list[tuple[object, ...]]:

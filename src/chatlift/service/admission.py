@@ -137,6 +137,13 @@ def credentials_of(request: Request) -> Credentials | None:
     return Credentials(kind=SecretKind.COOKIE, secret=cookie)
 
 
+async def is_known(service: Service, credentials: Credentials) -> bool:
+    """Tell whether credentials still stand for somebody; at most a second late."""
+    if service.identities.fresh(credentials) is not None:
+        return True
+    return await run_in_threadpool(service.identities.find, credentials) is not None
+
+
 def is_same_origin(request: Request) -> bool:
     """Tell whether the page that sent a request is one of this site."""
     try:

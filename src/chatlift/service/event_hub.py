@@ -7,19 +7,25 @@ comes back names the last event it has seen and first gets, in one look of its o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+import structlog
 from fastapi.concurrency import run_in_threadpool
 
 from chatlift.registry.run_events import RunEvent, RunEvents
 from chatlift.store.database import Database
 
 POLL_SECONDS = 0.5
+PAUSE_SECONDS = 5.0
+"""Before the next look where one failed."""
 LONGEST_BACKLOG = 1_000
 """Events that a slow listener may be behind; then it is let go, and comes back by itself."""
 
 Backlog = asyncio.Queue[RunEvent | None]
+"""Events to be told; None: the listener is too far behind and is let go."""
+
+log = structlog.get_logger(__name__)
 
 
 class _Feed:
@@ -33,18 +39,27 @@ class _Feed:
 
     async def _poll(self) -> None:
         while True:
-            for event in await run_in_threadpool(self.events.after, self.newest_id):
+            for event in await self._news():
                 self.newest_id = event.event_id
                 for backlog in tuple(self.backlogs):
                     self._put(backlog, event)
             await asyncio.sleep(POLL_SECONDS)
 
-    def _put(self, backlog: Backlog, event: RunEvent) -> None:
+    async def _news(self) -> Sequence[RunEvent]:
+        """Return what came since; nothing while the database cannot be asked."""
         try:
+            return await run_in_threadpool(self.events.after, self.newest_id)
+        except Exception as error:  # noqa: BLE001 - listeners wait for the next look
+            log.error("events_unread", error=type(error).__name__)
+            await asyncio.sleep(PAUSE_SECONDS)
+            return []
+
+    def _put(self, backlog: Backlog, event: RunEvent) -> None:
+        if backlog.qsize() < LONGEST_BACKLOG:
             backlog.put_nowait(event)
-        except asyncio.QueueFull:
+        else:
+            # What waits is still told, and the end behind it: coming back misses nothing.
             self.backlogs.discard(backlog)
-            backlog.get_nowait()
             backlog.put_nowait(None)
 
 
@@ -84,7 +99,7 @@ class EventHub:
 
     @asynccontextmanager
     async def _subscribed(self, account_id: int) -> AsyncIterator[tuple[_Feed, Backlog]]:
-        backlog: Backlog = asyncio.Queue(LONGEST_BACKLOG)
+        backlog: Backlog = asyncio.Queue()
         async with self._opening:
             feed = await self._feed(account_id)
             feed.backlogs.add(backlog)

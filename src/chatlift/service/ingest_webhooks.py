@@ -13,7 +13,7 @@ from chatlift.errors import NotFound
 from chatlift.registry.deliveries import Deliveries, keep_delivery
 from chatlift.registry.secret_box import SecretBox
 from chatlift.registry.webhooks import Webhook, Webhooks, called
-from chatlift.service.admission import Unauthorized
+from chatlift.service.admission import Unauthorized, address_of
 from chatlift.service.context import Service, ServiceDep
 from chatlift.service.problems import ProblemRoute, described
 from chatlift.service.security import Admin, BodyLimit, Caller
@@ -93,18 +93,22 @@ def revoke_webhook(caller: Admin, service: ServiceDep, webhook: ShortId) -> Webh
     "/{hook_id}/whatsapp",
     operation_id="verify_whatsapp",
     response_class=PlainTextResponse,
-    responses=described(404),
+    responses=described(404, 429),
 )
-def verify_whatsapp(
+async def verify_whatsapp(
     service: ServiceDep,
+    request: Request,
     hook_id: HookId,
     mode: Annotated[str, Query(alias="hub.mode", max_length=50)],
     token: Annotated[str, Query(alias="hub.verify_token", max_length=500)],
     challenge: Challenge,
 ) -> PlainTextResponse:
     """Answer Meta's handshake: it shows the verify token and wants its challenge back."""
-    hook = _called(service, hook_id, WebhookKind.WHATSAPP_CLOUD)
+    caller = f"{hook_id} {address_of(request)}"
+    service.limits.refuse_guesses(caller)
+    hook = await run_in_threadpool(_called, service, hook_id, WebhookKind.WHATSAPP_CLOUD)
     if mode != "subscribe" or not hook.is_verified_by(token):
+        service.limits.note_failure(caller)
         raise Unauthorized("The verify token is not the one of this webhook.")
     return PlainTextResponse(challenge, headers={"X-Content-Type-Options": "nosniff"})
 
@@ -112,7 +116,7 @@ def verify_whatsapp(
 @router.post(
     "/{hook_id}/whatsapp",
     operation_id="receive_whatsapp",
-    responses=described(404),
+    responses=described(404, 429),
     dependencies=[Depends(BodyLimit("records_bytes"))],
     openapi_extra=RECEIVES,
 )
@@ -125,7 +129,7 @@ async def receive_whatsapp(service: ServiceDep, hook_id: HookId, request: Reques
 @router.post(
     "/{hook_id}/chatwoot",
     operation_id="receive_chatwoot",
-    responses=described(404),
+    responses=described(404, 429),
     dependencies=[Depends(BodyLimit("records_bytes"))],
     openapi_extra=RECEIVES,
 )
@@ -142,9 +146,16 @@ async def _received(
     service: Service, hook_id: str, kind: WebhookKind, request: Request, signature: Signature
 ) -> ReceivedBody:
     """Store what was sent, if it comes from the service that the webhook is for."""
+    caller = f"{hook_id} {address_of(request)}"
+    service.limits.refuse_guesses(caller)
     hook = await run_in_threadpool(_called, service, hook_id, kind)
-    body = await request.body()
-    await run_in_threadpool(_keep, service, hook, body, signature)
+    try:
+        with service.limits.one_delivery(caller):
+            body = await request.body()
+            await run_in_threadpool(_keep, service, hook, body, signature)
+    except Unauthorized:
+        service.limits.note_failure(caller)
+        raise
     return ReceivedBody(status="received")
 
 

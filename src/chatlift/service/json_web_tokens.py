@@ -77,9 +77,13 @@ class JsonWebTokens:
         role = told.get(self._settings.role_claim)
         if not isinstance(account, str) or "\0" in account or role not in list(Role):
             return None
+        try:
+            expires_at = datetime.fromtimestamp(told["exp"] + LEEWAY_SECONDS, UTC)
+        except (ValueError, OverflowError, OSError):
+            return None  # In milliseconds, for one: such an instant is nobody's.
         return Claims(
             account=account,
             role=Role(role),
             subject=str(told.get("sub", ""))[:LONGEST_SUBJECT],
-            expires_at=datetime.fromtimestamp(told["exp"] + LEEWAY_SECONDS, UTC),
+            expires_at=expires_at,
         )

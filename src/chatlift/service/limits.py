@@ -96,6 +96,7 @@ class Limits:
         self._requests = Buckets(settings.requests_per_minute, clock)
         self._failures = Buckets(settings.failed_sign_ins_per_minute, clock)
         self._under_way: Counter[str] = Counter()
+        self._streams: Counter[str] = Counter()
         self._imports_under_way = 0
 
     @contextmanager
@@ -120,6 +121,46 @@ class Limits:
             self._under_way[key] -= 1
             if not self._under_way[key]:
                 del self._under_way[key]
+
+    @contextmanager
+    def one_delivery(self, key: str) -> Iterator[None]:
+        """Count one delivery to a webhook from one address while the block lasts.
+
+        Raises
+        ------
+        TooManyRequests
+            If as many are being received.
+        """
+        if self._under_way[key] >= self._concurrent_requests:
+            told = f"{self._concurrent_requests} deliveries are being received already."
+            raise TooManyRequests(f"{told} Send it again in a moment.", 1.0)
+        self._under_way[key] += 1
+        try:
+            yield
+        finally:
+            self._under_way[key] -= 1
+            if not self._under_way[key]:
+                del self._under_way[key]
+
+    def begin_stream(self, key: str) -> Callable[[], None]:
+        """Count one stream of a caller until the returned function is called, once.
+
+        Raises
+        ------
+        TooManyRequests
+            If the caller listens to too many already.
+        """
+        if self._streams[key] >= self._concurrent_requests:
+            told = f"You listen to {self._concurrent_requests} streams already. End one."
+            raise TooManyRequests(told, 1.0)
+        self._streams[key] += 1
+
+        def end() -> None:
+            self._streams[key] -= 1
+            if not self._streams[key]:
+                del self._streams[key]
+
+        return end
 
     @contextmanager
     def one_import(self) -> Iterator[None]:

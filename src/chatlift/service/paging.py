@@ -5,14 +5,17 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import Query
 
 from chatlift.errors import InvalidInput
+from chatlift.service.asked_bodies import is_storable
 
 Place = str | int | float
+HIGHEST_NUMBER = 2**63 - 1
 Limit = Annotated[int, Query(ge=1, le=200, description="At most so many rows.")]
 Cursor = Annotated[
     str | None,
@@ -56,4 +59,13 @@ def read_cursor(cursor: str, kinds: tuple[type, ...]) -> tuple[Place, ...]:
         raise BrokenCursor from error
     if not isinstance(found, list) or [type(place) for place in found] != list(kinds):
         raise BrokenCursor
+    if not all(map(_is_storable, found)):
+        raise BrokenCursor
     return tuple(found)
+
+
+def _is_storable(place: Place) -> bool:
+    """Tell whether a database could hold a place; one that none holds is none of ours."""
+    if isinstance(place, str):
+        return is_storable(place)
+    return math.isfinite(place) and abs(place) <= HIGHEST_NUMBER

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field, StringConstraints
 
 from chatlift.learn.explain import Reason
 from chatlift.learn.scoring import Answer
+from chatlift.service.asked_bodies import AskedBody, asking
 from chatlift.service.training_bodies import NOON, shown
 from chatlift.workflows.answer import MOST_IDS
 
@@ -37,6 +39,7 @@ PREDICTION = {
 }
 
 
+LONGEST_ID = 200
 Texts = Mapping[int, str]
 """Texts of messages by their number."""
 
@@ -167,12 +170,12 @@ class SinglePredictionBody(PredictionBody):
     warnings: list[str]
 
 
-class BatchBody(BaseModel):
+class BatchBody(AskedBody):
     """Whom to speak of."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"ids": ["lead-131"]}})
+    model_config = asking({"ids": ["lead-131"]}, strict=True)
 
-    ids: list[str] = Field(
+    ids: list[Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_ID)]] = Field(
         min_length=1, max_length=MOST_IDS, description="Ids of the source, or the store's numbers."
     )
 

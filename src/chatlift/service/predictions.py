@@ -12,8 +12,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from pydantic import AwareDatetime
 
-from chatlift.errors import Conflict, NotFound, NotReady
-from chatlift.learn.scoring import Answer
+from chatlift.errors import Conflict, InvalidInput, NotFound, NotReady
+from chatlift.learn.scoring import Answer, Trend
 from chatlift.learn.specs.directory import SPECS
 from chatlift.registry.prediction_log import ServedAnswers
 from chatlift.registry.scores import Filters, Place
@@ -21,6 +21,7 @@ from chatlift.registry.versions import NoChampion
 from chatlift.service.context import Service, ServiceDep
 from chatlift.service.paging import Cursor, Limit, cursor_of, read_cursor
 from chatlift.service.prediction_bodies import (
+    LONGEST_ID,
     BatchAnswerBody,
     BatchBody,
     BestTimeRow,
@@ -48,8 +49,10 @@ PATHS = {
 
 router = APIRouter(prefix=PREFIX, tags=[TAG], route_class=ProblemRoute, responses=REFUSALS)
 
-Band = Annotated[str | None, Query(max_length=20, description="Only this band.")]
-Trend = Annotated[str | None, Query(max_length=20, description="Only this trend.")]
+OfBand = Annotated[
+    str | None, Query(max_length=20, description="Only this band: one that answers name.")
+]
+OfTrend = Annotated[Trend | None, Query(description="Only this trend.")]
 Search = Annotated[
     str | None, Query(min_length=1, max_length=100, description="Part of the external id.")
 ]
@@ -58,7 +61,7 @@ AsOf = Annotated[
     Query(description="What would have been said then, by the version that served then."),
 ]
 EntityId = Annotated[
-    str, Path(max_length=200, description="The id of its source, or the store's number.")
+    str, Path(max_length=LONGEST_ID, description="The id of its source, or the store's number.")
 ]
 
 
@@ -111,14 +114,18 @@ def listed(caller: Caller, service: Service, wanted: ListRequest) -> Predictions
 
 
 def asked(caller: Caller, service: Service, wanted: AnswerRequest) -> AnswerReport:
-    """Return the answers about some entities, by the version that serves."""
+    """Return the answers about some entities, by the version that serves.
+
+    An answer as of the past is not logged: the log is judged as what was foretold.
+    """
     now = service.clock()
     try:
         report = answer(caller.workspace, service.answering, wanted, now=now)
     except NoChampion as error:
         raise _not_ready(caller, wanted.model) from error
-    answers = [found.answer for found in report.answers]
-    _log(caller, service, wanted.model, report.version_number, answers, now)
+    if wanted.as_of is None:
+        answers = [found.answer for found in report.answers]
+        _log(caller, service, wanted.model, report.version_number, answers, now)
     return report
 
 
@@ -189,12 +196,17 @@ def routes_of(model: ModelName) -> None:
     def list_all(
         caller: Viewer,
         service: ServiceDep,
-        band: Band = None,
-        trend: Trend = None,
+        band: OfBand = None,
+        trend: OfTrend = None,
         search: Search = None,
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> PredictionsBody:
+        bands = SPECS[model].bands.names
+        if band not in {None, *bands}:
+            raise InvalidInput(
+                f"There is no such band of {model}: it is one of {', '.join(bands)}."
+            )
         wanted = ListRequest(
             model=model,
             filters=Filters(band=band, trend=trend, search=search),

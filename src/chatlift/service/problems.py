@@ -1,7 +1,8 @@
 """How a refusal reads: RFC 9457 problem details, in one shape on every route.
 
 `ProblemRoute` is the class of all routes, so the shape is the same in somebody else's application.
-A problem never repeats what was sent: it may be a secret or somebody's words.
+A problem repeats ids and names that were asked for, never a body's values: they may be a secret or
+somebody's words.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
-from chatlift.errors import ChatliftError, ErrorKind
+from chatlift.errors import ChatliftError, ErrorKind, InvalidInput
 from chatlift.registry.failures import failure_of
 from chatlift.service.admission import admitted
 from chatlift.service.security import declared_body_limit, declared_role
@@ -47,6 +49,7 @@ NAME_OF: Mapping[int, str] = {
 }
 """Last part of `type`, where an error of the web framework has to be told."""
 INTERNAL = "internal"
+CALLER_LEFT = 499
 
 
 class FieldError(BaseModel):
@@ -103,11 +106,21 @@ class ProblemRoute(APIRoute):
 
         async def handled(request: Request) -> Response:
             try:
+                refuse_nul(request)
                 return await admitted(request, role, handle, body_limit=body_limit)
+            except ClientDisconnect:
+                # Nobody is there to be answered; the number is the one that proxies log for it.
+                return Response(status_code=CALLER_LEFT)
             except Exception as error:  # noqa: BLE001 - the edge: an error becomes an answer here
                 return problem_of(request, error)
 
         return handled
+
+
+def refuse_nul(request: Request) -> None:
+    """Raise `InvalidInput` if the address holds a NUL, which PostgreSQL keeps in no text."""
+    if "\0" in request.url.path or b"%00" in request.scope["query_string"]:
+        raise InvalidInput("The address holds a NUL character (%00). Leave it out.")
 
 
 async def tell_problem(request: Request, error: Exception) -> Response:

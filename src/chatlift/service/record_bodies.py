@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, StringConstraints
 
+from chatlift.service.asked_bodies import AskedBody, asking
 from chatlift.service.ingest_bodies import NOON, CountsBody
 from chatlift.service.training_bodies import shown
 from chatlift.vocabulary import SOURCE_NAME, Direction, LeadOutcome
@@ -62,21 +63,10 @@ SourceName = Annotated[
 ]
 
 
-class Strict(BaseModel):
-    """A body in which a misspelt field is an error."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-def taking(example: dict[str, Any]) -> ConfigDict:
-    """Return the configuration of a body that callers send, with its example."""
-    return ConfigDict(extra="forbid", json_schema_extra={"example": example})
-
-
-class ContactBody(Strict):
+class ContactBody(AskedBody):
     """What is told of a contact; what is left out or null stays as it is."""
 
-    model_config = taking(
+    model_config = asking(
         {"name": "Ana Soler", "phone": "+34600111222", "attributes": {"plan": "gold", "seats": 3}}
     )
 
@@ -96,10 +86,10 @@ class ContactBody(Strict):
         return ContactWords(**_fields(self))
 
 
-class LeadBody(Strict):
+class LeadBody(AskedBody):
     """What is told of a lead; what is left out or null stays as it is."""
 
-    model_config = taking(
+    model_config = asking(
         {"contact_external_id": "c-1001", "created_at": NOON, "attributes": {"source": "ad"}}
     )
 
@@ -117,10 +107,10 @@ class LeadBody(Strict):
         return LeadWords(**_fields(self))
 
 
-class OutcomeBody(Strict):
+class OutcomeBody(AskedBody):
     """What became of a lead."""
 
-    model_config = taking({"outcome": "won", "closed_at": NOON})
+    model_config = asking({"outcome": "won", "closed_at": NOON})
 
     outcome: LeadOutcome
     closed_at: Instant | None = Field(
@@ -128,7 +118,7 @@ class OutcomeBody(Strict):
     )
 
 
-class MessageBody(Strict):
+class MessageBody(AskedBody):
     """One message of a contact that was told before."""
 
     external_id: ExternalId
@@ -141,10 +131,10 @@ class MessageBody(Strict):
     is_automatic: bool = Field(default=False, description="Written by a rule, not by a person.")
 
 
-class MessagesBody(Strict):
+class MessagesBody(AskedBody):
     """Some messages."""
 
-    model_config = taking(
+    model_config = asking(
         {
             "messages": [
                 {

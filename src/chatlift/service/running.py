@@ -45,7 +45,7 @@ class Listening:
     """File of the certificate, with `tls_key`; None: no TLS here."""
     tls_key: Path | None = None
     behind_proxy: bool = False
-    """A proxy in front does TLS, and its X-Forwarded headers are believed."""
+    """A proxy in front does TLS; of its X-Forwarded headers those of trusted proxies count."""
     with_worker: bool = True
     """Whether this process also carries out what it queues."""
     processes: int = 1
@@ -138,7 +138,7 @@ def run_service(
         ssl_certfile=wanted.tls_cert,
         ssl_keyfile=wanted.tls_key,
         proxy_headers=wanted.behind_proxy,
-        forwarded_allow_ips="*" if wanted.behind_proxy else "127.0.0.1",
+        forwarded_allow_ips=list(service.settings.service.trusted_proxies),
         timeout_graceful_shutdown=GRACE_SECONDS,
         server_header=False,
     )

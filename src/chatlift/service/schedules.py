@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 
 from chatlift.registry.schedule_rows import Schedule
 from chatlift.registry.schedules import Schedules
+from chatlift.service.context import ServiceDep
 from chatlift.service.problems import ProblemRoute, described
 from chatlift.service.security import Caller, Operator, Viewer
 from chatlift.service.training_bodies import (
@@ -16,6 +17,7 @@ from chatlift.service.training_bodies import (
     ScheduleRow,
     SchedulesBody,
     SlotRow,
+    StartedBody,
 )
 from chatlift.vocabulary import parse_models
 from chatlift.workflows.train import TrainRequest
@@ -71,6 +73,42 @@ def remove(caller: Operator, model: Chosen = "all") -> ScheduledBody:
     gone = _schedules(caller).remove(model)
     return ScheduledBody(
         success=True, message=f"{gone.model} is trained by itself no more.", next_run_at=None
+    )
+
+
+@router.post("/pause", operation_id="schedule_pause", responses=described(404, 409))
+def pause(caller: Operator, model: Chosen = "all") -> ScheduledBody:
+    """Let a schedule rest: it trains nothing until it is resumed."""
+    parse_models(model)
+    found = _schedules(caller).pause(model, now=caller.workspace.database.now())
+    return ScheduledBody(
+        success=True, message=f"{found.model} is not trained until resumed.", next_run_at=None
+    )
+
+
+@router.post("/resume", operation_id="schedule_resume", responses=described(404, 409))
+def resume(caller: Operator, model: Chosen = "all") -> ScheduledBody:
+    """Let a schedule go on; of the slots that it missed only the latest runs."""
+    parse_models(model)
+    found = _schedules(caller).resume(model)
+    now = caller.workspace.database.now()
+    return ScheduledBody(success=True, message=found.sentence, next_run_at=found.next_run_at(now))
+
+
+@router.post(
+    "/run-now",
+    status_code=202,
+    operation_id="schedule_run_now",
+    responses=described(404, 409),
+)
+def run_now(caller: Operator, service: ServiceDep, model: Chosen = "all") -> StartedBody:
+    """Train once what a schedule trains, beside its slots."""
+    parse_models(model)
+    now = caller.workspace.database.now()
+    run = _schedules(caller).run_now(model, requested_by=caller.actor, now=now)
+    service.wake()
+    return StartedBody(
+        success=True, message=f"Training started for {model}", model=model, run_id=run.run_id
     )
 
 

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request
+from fastapi.concurrency import run_in_threadpool
 from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.types import Receive, Scope, Send
 
 from chatlift.errors import InvalidInput
 from chatlift.registry.run_events import RunEvent
 from chatlift.service import schedules, versions
+from chatlift.service.admission import credentials_of, is_known
 from chatlift.service.context import ServiceDep
 from chatlift.service.event_hub import EventHub
 from chatlift.service.local_worker import lifespan_of_router
@@ -150,7 +153,8 @@ def readiness(caller: Viewer) -> ReadinessBody:
     "/events",
     operation_id="training_events",
     response_class=EventSourceResponse,
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+    responses=described(404)
+    | {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
 )
 async def events(
     caller: Viewer,
@@ -162,10 +166,32 @@ async def events(
     run_id: Annotated[str | None, Query(max_length=100, description="Only this run's.")] = None,
 ) -> EventSourceResponse:
     """Stream what the account's runs tell as server-sent events; the event's id resumes it."""
-    heard = hub_of(request, service).listen(
-        caller.account.account_id, after=_event_number(last_event_id)
-    )
-    return EventSourceResponse(_told(heard, run_id), ping=HEARTBEAT_SECONDS)
+    after = _event_number(last_event_id)
+    if run_id is not None:
+        await run_in_threadpool(caller.workspace.runs.get, run_id)
+    credentials = credentials_of(request)
+
+    async def may_listen() -> bool:
+        return credentials is not None and await is_known(service, credentials)
+
+    end = service.limits.begin_stream(caller.key)
+    heard = hub_of(request, service).listen(caller.account.account_id, after=after)
+    return Stream(_told(heard, run_id, may_listen), end)
+
+
+class Stream(EventSourceResponse):
+    """A stream of events that counts as its caller's until it has ended."""
+
+    def __init__(self, told: AsyncIterator[Any], end: Callable[[], None]) -> None:
+        super().__init__(told, ping=HEARTBEAT_SECONDS)
+        self._end = end
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the events, until there are no more or nobody listens."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._end()
 
 
 def hub_of(request: Request, service: ServiceDep) -> EventHub:
@@ -177,10 +203,17 @@ def hub_of(request: Request, service: ServiceDep) -> EventHub:
     return hub
 
 
-async def _told(heard: AsyncIterator[RunEvent], run_id: str | None) -> AsyncIterator[Any]:
+async def _told(
+    heard: AsyncIterator[RunEvent],
+    run_id: str | None,
+    may_listen: Callable[[], Awaitable[bool]],
+) -> AsyncIterator[Any]:
+    """Yield the events as they are sent, as long as the listener's token is good."""
     try:
         async with asyncio.timeout(LONGEST_STREAM_SECONDS):
             async for event in heard:
+                if not await may_listen():
+                    return
                 if run_id in {None, event.run_id}:
                     yield _server_sent(event)
     except TimeoutError:

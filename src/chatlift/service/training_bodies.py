@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from chatlift.registry.run_rows import Run
+from chatlift.service.asked_bodies import AskedBody, asking
 from chatlift.vocabulary import RunStatus
 
 RUN_ID = "5f0c1a52-6d0e-4d1b-9f6e-0c8f6f6f8a11"
@@ -87,13 +88,10 @@ IDLE = StatusBody(
 )
 
 
-class StartBody(BaseModel):
+class StartBody(AskedBody):
     """What to train, and how to judge it."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"example": {"model": "all", "test_size": 0.2, "cv_folds": 5}},
-    )
+    model_config = asking({"model": "all", "test_size": 0.2, "cv_folds": 5}, strict=True)
 
     model: str = Field(
         default="all", max_length=50, description="all, lead_scoring, churn or engagement."
@@ -125,10 +123,10 @@ class StartedBody(BaseModel):
     run_id: str
 
 
-class StopBody(BaseModel):
+class StopBody(AskedBody):
     """Which run to stop."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"run_id": RUN_ID}})
+    model_config = asking({"run_id": RUN_ID}, strict=True)
 
     run_id: str | None = Field(
         default=None, max_length=100, description="None: the newest that has not ended."
@@ -263,12 +261,10 @@ class ReadinessBody(BaseModel):
     models: list[ReadinessRow]
 
 
-class ScheduleBody(BaseModel):
+class ScheduleBody(AskedBody):
     """When to train by itself."""
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"example": {"schedule": "weekly", "model": "all"}}
-    )
+    model_config = asking({"schedule": "weekly", "model": "all"}, strict=True)
 
     schedule: str = Field(
         max_length=100, description="daily, weekly, biweekly, monthly, or a cron line."

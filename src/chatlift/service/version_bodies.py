@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from chatlift.registry.artifacts import MAIN_FILES
 from chatlift.registry.champions import LedgerEntry
 from chatlift.registry.versions import Version
+from chatlift.service.asked_bodies import AskedBody, asking
 from chatlift.service.training_bodies import METRICS, NOON, RUN_ID, shown
 
 MEGABYTE = 1_000_000
@@ -143,10 +144,10 @@ class VersionBody(VersionRow):
         )
 
 
-class ChangeBody(BaseModel):
+class ChangeBody(AskedBody):
     """Why the champion shall change."""
 
-    model_config = shown({"reason": "checked by hand"})
+    model_config = asking({"reason": "checked by hand"}, strict=True)
 
     reason: str = Field(
         default="",

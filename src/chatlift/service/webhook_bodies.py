@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from chatlift.registry.deliveries import Waiting
 from chatlift.registry.webhooks import LONGEST_SECRET, NewWebhook, Webhook
+from chatlift.service.asked_bodies import AskedBody, asking
 from chatlift.service.ingest_bodies import NOON
-from chatlift.service.record_bodies import Strict, taking
 from chatlift.service.training_bodies import shown
 from chatlift.vocabulary import SOURCE_NAME, WebhookKind
 
@@ -29,10 +29,10 @@ SHOWN = {
 }
 
 
-class NewWebhookBody(Strict):
+class NewWebhookBody(AskedBody):
     """A webhook to be made."""
 
-    model_config = taking({"kind": "whatsapp_cloud", "secret": "the app secret of the Meta app"})
+    model_config = asking({"kind": "whatsapp_cloud", "secret": "the app secret of the Meta app"})
 
     kind: WebhookKind
     source: Annotated[str, StringConstraints(pattern=f"^{SOURCE_NAME.pattern}$")] | None = Field(
@@ -43,10 +43,10 @@ class NewWebhookBody(Strict):
     )
 
 
-class SecretBody(Strict):
+class SecretBody(AskedBody):
     """A secret to be valid beside the one before."""
 
-    model_config = taking({"secret": "the new secret"})
+    model_config = asking({"secret": "the new secret"})
 
     secret: Secret
 

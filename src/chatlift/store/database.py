@@ -271,7 +271,7 @@ def _make_folder(url: URL) -> None:
         return
     folder = Path(url.database).parent
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise Unavailable(
             f"The folder {folder} for the database cannot be made ({type(error).__name__}). "

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+import polars as pl
 import pytest
 from structlog.testing import capture_logs
+from tests.fleets import ENOUGH_SECONDS
 from tests.histories import at
 
+from chatlift.registry import prediction_log
 from chatlift.registry.prediction_log import PredictionLog, ServedAnswers
 from chatlift.registry.predictions import Predictions
 from chatlift.registry.workspace import Workspace
+from chatlift.store.database import DatabaseBusy
 from chatlift.vocabulary import ModelName
 from chatlift.workflows.predict import PredictRequest, predict
 
@@ -47,7 +52,7 @@ def test_everything_served_by_many_threads_is_kept(shop: Workspace, served: Serv
     assert set(of_first["as_of"]) == {first.as_of}
 
 
-def test_a_database_that_is_away_costs_no_answer_and_is_told(
+def test_what_cannot_be_written_costs_no_answer_and_is_told(
     shop: Workspace, served: ServedAnswers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = PredictionLog(shop.database)
@@ -59,3 +64,34 @@ def test_a_database_that_is_away_costs_no_answer_and_is_told(
     assert (line["event"], line["count"]) == ("predictions_unlogged", len(served.answers))
     log.add(served)
     assert shop.predictions.list(CHURN).is_empty()
+
+
+def test_while_the_database_is_busy_answers_wait_and_none_waits_for_them(
+    shop: Workspace, served: ServedAnswers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prediction_log, "PAUSE_SECONDS", 0.01)
+    is_busy, tried = threading.Event(), threading.Event()
+    is_busy.set()
+    write = Predictions.log_all
+
+    def log_all(self: Predictions, rows: pl.DataFrame) -> int:
+        if is_busy.is_set():
+            tried.set()
+            raise DatabaseBusy
+        return write(self, rows)
+
+    monkeypatch.setattr(Predictions, "log_all", log_all)
+    room = 3 * len(served.answers)
+    with capture_logs() as told:
+        log = PredictionLog(shop.database, most_waiting=room)
+        for _ in range(2):
+            log.add(served)
+        assert tried.wait(ENOUGH_SECONDS)
+        for _ in range(4):
+            log.add(served)
+        is_busy.clear()
+        log.close()
+    assert shop.predictions.list(CHURN, limit=1000).height == room
+    assert {line["event"] for line in told} == {"predictions_unlogged", "predictions_left_out"}
+    left_out = sum(line["count"] for line in told if line["event"] == "predictions_left_out")
+    assert left_out == 3 * len(served.answers)

@@ -92,6 +92,7 @@ def test_a_right_token_tells_account_role_and_caller(tokens: JsonWebTokens) -> N
         {"aud": None},
         {"exp": datetime(2020, 1, 1, tzinfo=UTC)},
         {"exp": None},
+        {"exp": 1_795_829_538_000},
         {"chatlift_account": None},
         {"chatlift_account": 7},
         {"chatlift_role": None},

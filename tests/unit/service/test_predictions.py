@@ -9,6 +9,8 @@ from tests.histories import at as instant
 from tests.histories import business
 from tests.services import Served, served
 
+from chatlift.registry.prediction_log import PredictionLog
+from chatlift.service.paging import cursor_of
 from chatlift.vocabulary import ModelName, Role
 from chatlift.workflows.train import train
 
@@ -29,6 +31,10 @@ def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
                 )
         opened.client.headers.update(opened.headers(Role.VIEWER))
         yield opened
+
+
+def cursor_past_all_numbers() -> str:
+    return f"cursor={cursor_of([0.5, 10**20])}"
 
 
 def listed(at: Served, path: str, **params: Any) -> Any:
@@ -118,10 +124,25 @@ def test_best_times_are_told_in_words(at: Served) -> None:
     assert all(row["best_time"] for row in told["best_times"])
 
 
-@pytest.mark.parametrize("ids", [[], ["x"] * 1001, "l1", [1]])
+@pytest.mark.parametrize("ids", [[], ["x"] * 1001, "l1", [1], [""], ["x" * 201], ["\0"]])
 def test_a_batch_of_none_or_too_many_is_refused(at: Served, ids: object) -> None:
     told = at.client.post(f"{PREFIX}/churn/batch", json={"ids": ids})
     assert told.status_code == 422
+
+
+def test_half_a_character_is_refused(at: Served) -> None:
+    body = b'{"ids": ["\\ud800"]}'
+    headers = {"Content-Type": "application/json"}
+    told = at.client.post(f"{PREFIX}/churn/batch", content=body, headers=headers)
+    assert told.status_code == 422
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["band=lukewarm", "band=hot", "trend=sideways", "search=%00", cursor_past_all_numbers()],
+)
+def test_what_no_list_goes_by_is_refused(at: Served, query: str) -> None:
+    assert at.client.get(f"{PREFIX}/churn?{query}").status_code == 422
 
 
 def test_without_a_champion_it_says_what_is_missing(at: Served) -> None:
@@ -151,6 +172,17 @@ def test_the_message_behind_a_reason_is_shown_to_who_may_read_messages(at: Serve
 
 def messages(at: Served) -> list[dict[str, Any]]:
     return at.workspace.crm.read_history().messages.to_dicts()
+
+
+def test_what_is_said_of_the_past_is_not_kept_for_judging(at: Served) -> None:
+    name = listed(at, "churn")["predictions"][0]["external_id"]
+    then = {"as_of": instant(140).isoformat()}
+    told = at.client.get(f"{PREFIX}/churn/{name}", params=then)
+    assert told.status_code == 200
+    at.service.prediction_log.close()
+    at.service.prediction_log = PredictionLog(at.service.database)
+    kept = at.workspace.predictions.list(ModelName.CHURN, limit=10_000)
+    assert instant(140) not in kept["as_of"].to_list()
 
 
 def test_what_is_served_is_kept_for_later_judging(at: Served) -> None:

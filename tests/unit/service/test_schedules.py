@@ -5,7 +5,7 @@ import httpx
 import pytest
 from tests.services import Served, served
 
-from chatlift.vocabulary import Role
+from chatlift.vocabulary import ModelName, Role
 
 SCHEDULE = "/api/v1/training/schedule"
 
@@ -35,6 +35,25 @@ def test_a_schedule_is_made_shown_edited_and_removed(at: Served) -> None:
     assert (gone.status_code, gone.json()["next_run_at"]) == (200, None)
     again = at.client.delete(SCHEDULE, headers=at.headers(Role.OPERATOR))
     assert (again.status_code, again.json()["type"]) == (404, "urn:chatlift:problem:not_found")
+
+
+def test_a_schedule_rests_goes_on_and_trains_once_beside_its_slots(at: Served) -> None:
+    put(at, {"schedule": "weekly", "model": "churn"})
+    headers = at.headers(Role.OPERATOR)
+
+    def ask(what: str, model: str = "churn") -> httpx.Response:
+        return at.client.post(f"{SCHEDULE}/{what}", params={"model": model}, headers=headers)
+
+    assert ask("pause").json()["next_run_at"] is None
+    assert at.client.get(SCHEDULE, headers=headers).json()["schedules"][0]["paused_at"]
+    assert ask("resume").json()["next_run_at"]
+    started = ask("run-now")
+    assert started.status_code == 202
+    run = at.workspace.runs.get(started.json()["run_id"])
+    assert run.models == (ModelName.CHURN,)
+    assert run.requested_by.startswith("token")
+    assert ask("run-now").status_code == 409
+    assert {ask(what, "all").status_code for what in ("pause", "resume", "run-now")} == {404}
 
 
 @pytest.mark.parametrize(

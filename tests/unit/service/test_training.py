@@ -1,3 +1,4 @@
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -6,9 +7,11 @@ from typing import Any
 import httpx
 import pytest
 from tests.businesses import quick, write
+from tests.fleets import eventually
 from tests.histories import business
 from tests.services import Served, served
 
+from chatlift.registry.tokens import Tokens
 from chatlift.registry.workspace import Workspace
 from chatlift.vocabulary import ModelName, Role, RunStatus
 from chatlift.workflows.train import train
@@ -160,13 +163,36 @@ def test_the_history_goes_on_where_a_page_ended(at: Calls) -> None:
     assert seen == run_ids[::-1]
 
 
+@pytest.mark.parametrize("path", ["runs/%00", "status?run_id=%00", "history?limit=1&cursor=%00"])
+def test_a_nul_in_an_address_is_refused(at: Calls, path: str) -> None:
+    told = at.get(f"{PREFIX}/{path}")
+    assert (told.status_code, told.headers["content-type"]) == (422, "application/problem+json")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("stop", {"run_id": "\0"}),
+        ("start", {"model": "all\0"}),
+        ("start", {"test_size": "0.2"}),
+        ("start", {"promote": "yes"}),
+        ("schedule", {"schedule": "weekly", "time_zone": "\0"}),
+        ("models/churn/rollback", {"reason": "\0"}),
+    ],
+)
+def test_a_body_of_other_values_than_described_is_refused(
+    at: Calls, path: str, body: object
+) -> None:
+    assert at.post(f"{PREFIX}/{path}", body, role=Role.ADMIN).status_code == 422
+
+
 @pytest.mark.parametrize("cursor", ["x", "WyJhIl0", "W10", "bnVsbA", "W3RydWVd"])
 def test_a_broken_cursor_is_refused(at: Calls, cursor: str) -> None:
     assert at.get(f"{PREFIX}/history", params={"cursor": cursor}).status_code == 422
 
 
 def test_an_unknown_run_is_not_found(at: Calls) -> None:
-    for path in ("runs/nothing", "status?run_id=nothing"):
+    for path in ("runs/nothing", "status?run_id=nothing", "events?run_id=nothing"):
         told = at.get(f"{PREFIX}/{path}")
         assert (told.status_code, told.json()["type"]) == (404, "urn:chatlift:problem:not_found")
 
@@ -241,6 +267,30 @@ def test_what_runs_tell_is_streamed_and_goes_on_where_a_listener_left(at: Calls)
     assert first == "queued"
     second, _ = next_event(at, after=number)
     assert second == "ended"
+
+
+def test_a_listener_whose_token_is_revoked_hears_nothing_more(at: Calls) -> None:
+    tokens = Tokens(at.workspace.database, at.at.account.account_id)
+    made = tokens.create("listener", Role.VIEWER, now=at.at.service.clock())
+    headers = {"Authorization": f"Bearer {made.secret}", "Last-Event-ID": "0"}
+    with at.at.client.stream("GET", f"{PREFIX}/events", headers=headers) as stream:
+        tokens.revoke(made.token.token_id, now=at.at.service.clock())
+        time.sleep(1.1)  # So long at most a revoked token is believed.
+        at.post(f"{PREFIX}/start", {}, role=Role.OPERATOR)
+        assert [line for line in stream.iter_lines() if line.startswith("event:")] == []
+
+
+def test_nobody_listens_to_more_streams_than_are_allowed(at: Calls) -> None:
+    limits = at.at.service.limits
+    most = at.at.service.settings.service.concurrent_requests
+    with at.at.client.stream("GET", f"{PREFIX}/events", headers=at.headers[Role.VIEWER]) as first:
+        assert first.status_code == 200
+        (key,) = limits._streams
+        ends = [limits.begin_stream(key) for _ in range(most - 1)]
+        told = at.get(f"{PREFIX}/events")
+        assert (told.status_code, "Retry-After" in told.headers) == (429, True)
+        ends.pop()()
+    eventually(lambda: limits._streams[key], lambda count: count == most - 2)
 
 
 @pytest.mark.parametrize("text", ["x", "-1", "9" * 25])

@@ -195,6 +195,11 @@ class Bands:
     high_from: float = 70.0
     medium_from: float = 40.0
 
+    @property
+    def names(self) -> tuple[str, str, str]:
+        """All bands, highest first."""
+        return self.high, self.medium, self.low
+
     def of(self, score: float) -> str:
         """Return the band of a score.
 
