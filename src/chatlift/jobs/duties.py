@@ -45,6 +45,7 @@ class Duty:
     """Called when the process is to end: a run of it under way shall not go on for long."""
 
 
+# Long because every duty is declared here, one after the other.
 def duties_of(
     settings: Settings, database: Database, environ: Mapping[str, str]
 ) -> tuple[Duty, ...]:

@@ -134,6 +134,7 @@ class Versions:
         self._account_id = account_id
         self._root = artifacts_root
 
+    # Long because what is registered is named field by field, and files and rows go together.
     def register(
         self,
         *,

@@ -202,11 +202,7 @@ def routes_of(model: ModelName) -> None:
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> PredictionsBody:
-        bands = SPECS[model].bands.names
-        if band not in {None, *bands}:
-            raise InvalidInput(
-                f"There is no such band of {model}: it is one of {', '.join(bands)}."
-            )
+        _refuse_band(model, band)
         wanted = ListRequest(
             model=model,
             filters=Filters(band=band, trend=trend, search=search),
@@ -283,6 +279,12 @@ def _not_scored(report: AnswerReport) -> list[NotScored]:
     unknown = dict.fromkeys(report.unknown_ids, f"no {entity} has this id")
     told = {**report.not_scored, **unknown}
     return [NotScored(id=name, reason=reason) for name, reason in told.items()]
+
+
+def _refuse_band(model: ModelName, band: str | None) -> None:
+    bands = SPECS[model].bands.names
+    if band not in {None, *bands}:
+        raise InvalidInput(f"There is no such band of {model}: it is one of {', '.join(bands)}.")
 
 
 def _place(cursor: str) -> Place:

@@ -4,10 +4,16 @@ Read from the stored scores of the version that serves. Of an account that is sm
 made anew where the records have changed since, or where nothing is stored yet; of a large one it is
 then that of the last scoring, and says so. Only where a large account's version has scored nobody
 at all, as right after a promotion, the list is made while somebody waits.
+
+A list that was made stays for a minute, while neither records nor version change: those who ask at
+the same time wait for one making, and the pages of one list agree.
 """
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -20,6 +26,9 @@ from chatlift.workflows.predict import PredictReport, PredictRequest, predict
 
 FEW_MESSAGES = 20_000
 """An account with no more is scored in about a second."""
+MADE_IS_FRESH = timedelta(minutes=1)
+MOST_MADE_LISTS = 12
+"""Of so many accounts' models a list that was made is kept in memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,11 +65,63 @@ class ListReport:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Made:
+    """A list that was made, and of what."""
+
+    state: tuple[int, int]
+    """The version, and the account's count of changes."""
+    made_at: datetime
+    report: PredictReport
+
+
+class MadeLists:
+    """The lists that a process made lately, each by one caller at a time; safe across threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._making: defaultdict[tuple[int, ModelName], threading.Lock] = defaultdict(
+            threading.Lock
+        )
+        self._kept: OrderedDict[tuple[int, ModelName], Made] = OrderedDict()
+
+    def get(
+        self,
+        key: tuple[int, ModelName],
+        state: tuple[int, int],
+        make: Callable[[], PredictReport],
+        *,
+        now: datetime,
+    ) -> PredictReport:
+        """Return the list of an account's model in this state, made now if need be.
+
+        Parameters
+        ----------
+        key
+            Account and model.
+        """
+        with self._lock:
+            making = self._making[key]
+        with making:
+            with self._lock:
+                found = self._kept.get(key)
+            if found and found.state == state and abs(now - found.made_at) < MADE_IS_FRESH:
+                return found.report
+            report = make()
+            with self._lock:
+                self._kept[key] = Made(state=state, made_at=now, report=report)
+                self._kept.move_to_end(key)
+                while len(self._kept) > MOST_MADE_LISTS:
+                    self._kept.popitem(last=False)
+            return report
+
+
+@dataclass(frozen=True, kw_only=True)
 class Listing:
-    """What a process lists with: loaded versions, and totals of lists."""
+    """What a process lists with: loaded versions, totals of lists, and lists made lately."""
 
     versions: LoadedVersions = field(default_factory=LoadedVersions)
     totals: KeptTotals = field(default_factory=KeptTotals)
+    made: MadeLists = field(default_factory=MadeLists)
 
 
 def list_scores(
@@ -79,7 +140,13 @@ def list_scores(
     revision = workspace.crm.records_revision()
     has_changed = job is None or job.records_revision != revision
     if job is None or (has_changed and workspace.crm.has_few_messages(FEW_MESSAGES)):
-        return _made_now(workspace, request, now)
+        report = listing.made.get(
+            (workspace.account.account_id, request.model),
+            (serving.version.version_id, revision),
+            lambda: predict(workspace, PredictRequest(model=request.model), now=now),
+            now=now,
+        )
+        return _page_of(report, request)
     told = listing.totals.get(
         workspace.database, workspace.account.account_id, job, request.filters, revision
     )
@@ -118,8 +185,7 @@ def _stored(
     )
 
 
-def _made_now(workspace: Workspace, request: ListRequest, now: datetime) -> ListReport:
-    report: PredictReport = predict(workspace, PredictRequest(model=request.model), now=now)
+def _page_of(report: PredictReport, request: ListRequest) -> ListReport:
     wanted = [found for found in report.predictions if _meets(found, request.filters)]
     behind = request.behind
     rest = [found for found in wanted if behind is None or _order(found.place) > _order(behind)]

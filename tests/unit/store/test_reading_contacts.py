@@ -19,6 +19,7 @@ def rows(schema: pl.Schema, *told: dict[str, Any]) -> pl.DataFrame:
     return pl.DataFrame([dict.fromkeys(schema) | row for row in told], schema=schema)
 
 
+# Long because every kind of record is told once, field by field.
 def told_by(source: str, crm: Crm, phones: dict[str, str], sent_at: datetime) -> None:
     """Two contacts with a lead, a message and facts of each kind."""
     crm.write(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 
 import pytest
 from tests.businesses import SOURCE, records_of
@@ -14,9 +15,11 @@ from chatlift.registry.scores import Filters, Prediction
 from chatlift.registry.scoring_jobs import JobStatus, ScoringJobs
 from chatlift.registry.versions import NoChampion
 from chatlift.registry.workspace import Workspace
+from chatlift.store.revisions import records_changed
 from chatlift.vocabulary import ModelName
 from chatlift.workflows import listing
 from chatlift.workflows.listing import Listing, ListReport, ListRequest, list_scores
+from chatlift.workflows.predict import PredictReport, PredictRequest, predict
 from chatlift.workflows.score_everybody import plan_scorings, score_waiting
 
 NOW = at(DAYS)
@@ -150,3 +153,35 @@ def test_a_shard_that_breaks_is_tried_again_and_then_its_job_has_failed(
     assert not plan_scorings(shop.database, now=shop.database.now())
     assert plan_scorings(shop.database, now=shop.database.now() + scoring_jobs.AFTER_FAILURE)
     assert score_waiting(shop.database, shop.settings, "test", go_on=lambda: True) == 3
+
+
+def test_who_asks_at_the_same_time_waits_for_one_making(
+    shop: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[ModelName] = []
+
+    def counted(workspace: Workspace, request: PredictRequest, *, now: datetime) -> PredictReport:
+        made.append(request.model)
+        return predict(workspace, request, now=now)
+
+    monkeypatch.setattr(listing, "predict", counted)
+    process = Listing()
+
+    def ask(offset: timedelta = timedelta()) -> ListReport:
+        request = ListRequest(model=CHURN, filters=Filters(), limit=5)
+        return list_scores(shop, process, request, now=NOW + offset)
+
+    with ThreadPoolExecutor(4) as pool:
+        reports = list(pool.map(lambda _: ask(), range(8)))
+    assert all(report == reports[0] for report in reports)
+    assert made == [CHURN]
+    ask(listing.MADE_IS_FRESH)
+    assert made == [CHURN] * 2
+    records_changed_now(shop)
+    ask(listing.MADE_IS_FRESH)
+    assert made == [CHURN] * 3
+
+
+def records_changed_now(workspace: Workspace) -> None:
+    with workspace.database.write() as connection:
+        records_changed(connection, workspace.account.account_id)
