@@ -119,8 +119,13 @@ def serve(port: int) -> None:
     uvicorn.Server(config).run([listening_socket("127.0.0.1", port)])
 
 
+ONE_PROCESS = ("benchmarks.load", "serve")
+"""One process, with the bare route."""
+TWO_PROCESSES = ("chatlift", "serve", "--no-worker", "--processes", "2", "--port")
+
+
 @contextmanager
-def serving(settings: Settings, port: int, log: Path) -> Iterator[None]:
+def serving(settings: Settings, port: int, words: Sequence[str]) -> Iterator[None]:
     """Let a server run in a process of its own; its log goes to a file."""
     environ = os.environ | {
         "CHATLIFT_HOME": str(settings.home),
@@ -128,8 +133,8 @@ def serving(settings: Settings, port: int, log: Path) -> Iterator[None]:
         "OMP_NUM_THREADS": "1",
         "POLARS_MAX_THREADS": "1",
     }
-    command = [sys.executable, "-m", "benchmarks.load", "serve", str(port)]
-    with log.open("wb") as out:
+    command = [sys.executable, "-m", *words, str(port)]
+    with (settings.home / "server.log").open("wb") as out:
         process = subprocess.Popen(command, env=environ, stdout=out, stderr=out)
     try:
         await_ready(port)
@@ -256,8 +261,10 @@ def main() -> None:
         tokens = Tokens(workspace.database, workspace.account.account_id)
         token = tokens.create("benchmark", Role.ADMIN, now=now()).secret
         port = 8765
-        with serving(settings, port, settings.home / "server.log"):
+        with serving(settings, port, ONE_PROCESS):
             rows = all_measured(settings, port, token, ids)
+        with serving(settings, port, TWO_PROCESSES):
+            rows += measured_on_two(port, token, ids)
         logged = workspace.predictions.list(ModelName.CHURN, limit=10_000_000).height
     print(markdown(["request", "callers", "p50 ms", "p99 ms", "requests/s"], rows))
     print(f"\n{logged:,} answers about churn are in the log of predictions")
@@ -284,6 +291,21 @@ def all_measured(
     rows.append(["start of a training", "1", *starts(load, 50).cells()])
     with busy(settings):
         rows.append(["one churn, fresh, beside a training", "1", *measured(load, 1).cells()])
+    return rows
+
+
+def measured_on_two(port: int, token: str, ids: dict[str, list[str]]) -> list[list[str]]:
+    """Return the rows of a server whose two processes answer."""
+    asked = {
+        f"two processes: one {path}, fresh": [f"/api/v1/ml/{path}/{name}" for name in names]
+        for path, names in ids.items()
+    }
+    asked["two processes: stored list of 50, churn"] = ["/api/v1/ml/churn?limit=50"]
+    rows = []
+    for kind, paths in asked.items():
+        load = Load(port=port, token=token, paths=paths)
+        measured(replace(load, seconds=2.0), CALLERS)
+        rows.append([kind, str(CALLERS), *measured(load, CALLERS).cells()])
     return rows
 
 

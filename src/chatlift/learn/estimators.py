@@ -69,7 +69,10 @@ class FittedBooster:
 
     def margins(self, matrix: Matrix, rounds: int = 0) -> Vector:
         """Return log-odds per row; from the first `rounds` rounds only where given."""
-        raw = self._predict(matrix, output_margin=True, iteration_range=(0, rounds))
+        found = self.booster.inplace_predict(
+            matrix, predict_type="margin", iteration_range=(0, rounds), validate_features=False
+        )
+        raw = np.asarray(found, dtype=np.float64)
         if not self.is_share:
             return raw
         share = np.clip(raw, EPSILON, 1 - EPSILON)
@@ -77,17 +80,14 @@ class FittedBooster:
 
     def contributions(self, matrix: Matrix) -> Vector:
         """Return exact tree SHAP values, then the base value, per row."""
-        return self._predict(matrix, pred_contribs=True)
+        import xgboost as xgb
+
+        found = self.booster.predict(xgb.DMatrix(matrix, nthread=1), pred_contribs=True)
+        return np.asarray(found, dtype=np.float64)
 
     def dump(self) -> bytes:
         """Return the booster in XGBoost's own binary format."""
         return bytes(self.booster.save_raw("ubj"))
-
-    def _predict(self, matrix: Matrix, **how: Any) -> Vector:
-        import xgboost as xgb
-
-        found = self.booster.predict(xgb.DMatrix(matrix, nthread=1), **how)
-        return np.asarray(found, dtype=np.float64)
 
 
 def _load_booster(content: bytes) -> Any:

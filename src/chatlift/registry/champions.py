@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from chatlift.store.bulk import insert_new, table_of
 from chatlift.store.registry_tables import ChampionLedgerRow, ModelStateRow, VersionRow
@@ -103,10 +103,16 @@ def champion_number(connection: Connection, account_id: int, model: ModelName) -
     return number
 
 
+CHAMPION_ID = select(STATES.c.champion_version_id).where(
+    STATES.c.account_id == bindparam("account"), STATES.c.model == bindparam("model")
+)
+"""Built once, since every answer asks it."""
+
+
 def champion_id(connection: Connection, account_id: int, model: ModelName) -> int | None:
     """Return which version serves, by its number in the database; None if none does."""
-    here = (STATES.c.account_id == account_id) & (STATES.c.model == model)
-    found: int | None = connection.scalar(select(STATES.c.champion_version_id).where(here))
+    named = {"account": account_id, "model": model}
+    found: int | None = connection.scalar(CHAMPION_ID, named)
     return found
 
 

@@ -138,7 +138,7 @@ def one(caller: Caller, service: Service, wanted: AnswerRequest) -> SinglePredic
     if not report.answers:
         raise NotScoredNow(name, report.not_scored[name])
     found = report.answers[0]
-    texts = _texts(caller, [found.answer])
+    texts = report.texts if _may_read_messages(caller) else {}
     told = PredictionBody.of(found.external_id, found.answer, report.version_number, texts)
     return SinglePredictionBody(
         **dict(told),
@@ -151,7 +151,7 @@ def one(caller: Caller, service: Service, wanted: AnswerRequest) -> SinglePredic
 def batch(caller: Caller, service: Service, wanted: AnswerRequest) -> BatchAnswerBody:
     """Return the answers about several entities."""
     report = asked(caller, service, wanted)
-    texts = _texts(caller, [found.answer for found in report.answers])
+    texts = report.texts if _may_read_messages(caller) else {}
     return BatchAnswerBody(
         **_notes(report),
         predictions=[
@@ -162,9 +162,13 @@ def batch(caller: Caller, service: Service, wanted: AnswerRequest) -> BatchAnswe
     )
 
 
+def _may_read_messages(caller: Caller) -> bool:
+    return caller.role.includes(Role.OPERATOR)
+
+
 def _texts(caller: Caller, answers: Sequence[Answer]) -> Texts:
     """Return the messages behind the reasons, as far as the caller may read messages."""
-    if not caller.role.includes(Role.OPERATOR):
+    if not _may_read_messages(caller):
         return {}
     behind = {r.message_id for a in answers for r in a.reasons if r.message_id is not None}
     return caller.workspace.crm.message_texts(sorted(behind)) if behind else {}

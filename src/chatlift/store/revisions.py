@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from chatlift.store.bulk import table_of
 from chatlift.store.tables import AccountRow
 
 ACCOUNTS = table_of(AccountRow)
+REVISION = select(ACCOUNTS.c.records_revision).where(ACCOUNTS.c.account_id == bindparam("account"))
+"""Built once, since every list asks it."""
 
 
 def records_revision(connection: Connection, account_id: int) -> int:
     """Return how often the account's records have changed."""
-    mine = select(ACCOUNTS.c.records_revision).where(ACCOUNTS.c.account_id == account_id)
-    return connection.scalar(mine) or 0
+    return connection.scalar(REVISION, {"account": account_id}) or 0
 
 
 def records_changed(connection: Connection, account_id: int) -> None:

@@ -68,6 +68,8 @@ class AnswerReport:
     """Ids of entities without an answer, with the reason."""
     unknown_ids: tuple[str, ...] = ()
     """Ids that nobody has."""
+    texts: Mapping[int, str] = field(default_factory=dict)
+    """What the messages behind the reasons say, by number; for those who may read messages."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +113,20 @@ def answer(
         warnings=(loaded.warning,) if loaded.warning else (),
         not_scored=_not_scored(named, answers, loaded.scorer),
         unknown_ids=tuple(name for name in dict.fromkeys(request.ids) if name not in named),
+        texts=_texts(history, answers),
     )
+
+
+def _texts(history: History, answers: Sequence[NamedAnswer]) -> dict[int, str]:
+    reasons = (reason for found in answers for reason in found.answer.reasons)
+    behind = {reason.message_id for reason in reasons if reason.message_id is not None}
+    if not behind:
+        return {}
+    ids = history.messages["message_id"].to_numpy()
+    rows = np.flatnonzero(np.isin(ids, list(behind)))
+    texts = history.messages["text"][rows].to_list()
+    told = zip(ids[rows].tolist(), texts, strict=True)
+    return {number: text for number, text in told if text is not None}
 
 
 def _refuse(request: AnswerRequest, now: datetime) -> None:
