@@ -11,11 +11,14 @@ import httpx
 import pytest
 from fastapi.routing import iter_route_contexts
 from structlog.testing import capture_logs
+from tests.businesses import quick, write
+from tests.histories import business
 from tests.services import Served, served
 
 from chatlift.registry.tokens import Tokens, new_secret
 from chatlift.service.security import PUBLIC_PATHS, roles_of
 from chatlift.vocabulary import ModelName, Role
+from chatlift.workflows.train import train
 
 UNKNOWN = "11111111-1111-4111-8111-111111111111"
 VALUES = {"model_name": "churn", "number": "7"}
@@ -106,32 +109,92 @@ def test_no_answer_to_an_admin_of_an_empty_account_is_a_failure_of_the_service(a
             assert is_problem(told, told.status_code), (to, told.text)
 
 
-def test_another_accounts_run_is_not_there(at: Served) -> None:
-    run = at.workspace.runs.enqueue(
-        (ModelName.CHURN,),
-        requested_model="churn",
-        request={},
-        requested_by="test",
-        now=at.service.clock(),
-    ).run
+@pytest.fixture(scope="module")
+def owned(at: Served) -> dict[str, str]:
+    """Real ids of the account, by the place in a path where they stand."""
+    write(at.workspace, business(3))
+    run = train(at.workspace, quick(ModelName.CHURN), clock=at.service.clock).run
+    headers = at.headers(Role.ADMIN)
+    ingest = "/api/v1/ingest"
+    csv = "external_id,created_at\nx-1,2026-01-01\n"
+    files = {"contacts": ("contacts.csv", csv.encode(), "text/csv")}
+    assert at.client.post(f"{ingest}/files", files=files, headers=headers).status_code == 200
+    (batch, *_) = at.client.get(f"{ingest}/batches", headers=headers).json()["batches"]
+    hook = at.client.post(f"{ingest}/webhooks", json={"kind": "chatwoot"}, headers=headers).json()
+    return {
+        "run_id": run.run_id,
+        "model_name": "churn",
+        "number": "1",
+        "batch_id": str(batch["batch_id"]),
+        "webhook": hook["webhook"],
+    }
+
+
+def test_nothing_of_another_account_is_there(at: Served, owned: dict[str, str]) -> None:
+    others = at.token(Role.ADMIN, at.other_account())
+    reached = set()
+    for to in addresses(at):
+        places = set(re.findall(r"{(\w+)", to.path))
+        if not places or not places <= set(owned):
+            continue
+        filled = re.sub(r"{(\w+)(:\w+)?}", lambda place: owned[place[1]], to.path)
+        headers = {"Authorization": f"Bearer {others}"}
+        bodies: list[dict[str, str] | None] = [None, {"secret": "another"}]
+        told = [at.client.request(to.method, filled, headers=headers, json=body) for body in bodies]
+        if to.path.endswith("/versions"):
+            # Of each account there is a list, of this one an empty one.
+            assert told[0].json() == {"model": "churn", "versions": [], "ledger": []}
+            continue
+        # A rollback names no object: nothing served before, in an account that has no version.
+        wanted = 409 if to.path.endswith("/rollback") else 404
+        assert any(is_problem(one, wanted) for one in told), (to, [one.text for one in told])
+        assert not any(one.is_success for one in told), to
+        reached |= places
+    assert reached == set(owned)
+    own = at.headers(Role.ADMIN)
+    for path in ("runs/{run_id}", "models/{model_name}/versions/{number}"):
+        told_own = at.client.get(f"/api/v1/training/{path.format(**owned)}", headers=own)
+        assert told_own.status_code == 200, path
+
+
+def test_another_accounts_run_is_not_there_by_body_or_query(
+    at: Served, owned: dict[str, str]
+) -> None:
     headers = at.headers(Role.ADMIN, at.other_account())
-    body, prefix = {"run_id": run.run_id}, "/api/v1/training"
+    body, prefix = {"run_id": owned["run_id"]}, "/api/v1/training"
     for told in (
-        at.client.get(f"{prefix}/runs/{run.run_id}", headers=headers),
         at.client.get(f"{prefix}/status", params=body, headers=headers),
+        at.client.get(f"{prefix}/events", params=body, headers=headers),
         at.client.post(f"{prefix}/stop", json=body, headers=headers),
     ):
         assert is_problem(told, 404), told.text
-    assert at.client.get(f"{prefix}/runs/{run.run_id}", headers=at.headers()).status_code == 200
 
 
-def test_the_log_of_the_walk_holds_no_secret(at: Served) -> None:
-    secret = at.token(Role.ADMIN)
+def test_the_log_of_the_walk_holds_no_secret_and_nobodys_words(
+    at: Served, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    secret, words, phone = at.token(Role.ADMIN), "the-blue-chair-wobbles", "+34600999888"
+    headers = {"Authorization": f"Bearer {secret}"}
+    told = {"text": words, "name": words, "phone": phone, "reason": words, "ids": [words]}
+    message = {"direction": "in", "text": words, "sent_at": "2026-03-02T12:00:00Z"}
+    sent = [
+        ("PUT", "/api/v1/ingest/contacts/x-1", {"name": words, "phone": phone}),
+        (
+            "POST",
+            "/api/v1/ingest/messages",
+            {"messages": [message | {"external_id": "m-1", "contact_external_id": "x-1"}]},
+        ),
+    ]
     with capture_logs() as lines:
+        for method, path, body in sent:
+            answer = at.client.request(method, path, json=body, headers=headers)
+            assert answer.status_code == 200, answer.text
         for to in addresses(at):
             if not to.path.endswith("/events"):
-                call(at, to, secret)
+                asked = {"search": words, "hub.verify_token": words}
+                at.client.request(to.method, to.filled, json=told, params=asked, headers=headers)
     assert len(lines) >= 14
-    assert secret not in str(lines)
-    assert secret[4:] not in str(lines)
-    assert UNKNOWN not in str(lines)
+    printed = "".join(capfd.readouterr())
+    logged = f"{lines} {[vars(record) for record in caplog.records]} {printed}"
+    for hidden in (secret, secret[4:], words, phone, phone[1:], UNKNOWN):
+        assert hidden not in logged
