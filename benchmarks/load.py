@@ -28,11 +28,11 @@ import uvicorn
 from benchmarks.common import fresh_home, machine, markdown, now
 from benchmarks.generate import request_of
 
+from chatlift.jobs.logs import set_up_logs
 from chatlift.registry.tokens import Tokens
 from chatlift.registry.workspace import Workspace, open_workspace
 from chatlift.service.app import create_app
 from chatlift.service.context import Service
-from chatlift.service.logs import log_as_json
 from chatlift.service.running import listening_socket
 from chatlift.settings import Settings
 from chatlift.store.database import Database
@@ -111,7 +111,7 @@ def serve(port: int) -> None:
     home = Path(os.environ["CHATLIFT_HOME"])
     settings = Settings.from_environment(os.environ, default_home=home)
     service = Service(settings=settings, database=Database.open(settings.database_url))
-    log_as_json()
+    set_up_logs(sys.stderr)
     app = create_app(service)
     app.add_api_route(BARE, lambda: {"said": "nothing"}, methods=["GET"])
     service.warming.begin()

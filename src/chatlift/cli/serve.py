@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +10,6 @@ import typer
 
 from chatlift.cli.lazy import new_app
 from chatlift.cli.surroundings import desk, settings
-from chatlift.jobs.logs import set_up_logs
 from chatlift.service.context import Service
 from chatlift.service.running import Listening, run_service
 from chatlift.store.database import Database
@@ -55,7 +53,6 @@ def serve(
         with_worker=not no_worker,
         processes=processes,
     )
-    set_up_logs(sys.stderr)
     found = settings()
     with desk(quiet=True) as at:
         service = Service(settings=found, database=Database.open(found.database_url))

@@ -13,7 +13,8 @@ import structlog
 def set_up_logs(stream: TextIO, *, level: int = logging.INFO) -> None:
     """Let all that is logged in this process go to a stream, one JSON object per line.
 
-    Of an exception its type is told, nothing else: its text may quote somebody's data.
+    Of an exception its type is told, nothing else: its text may quote somebody's data. Libraries'
+    lines are among them, from level warning on.
     """
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -30,7 +31,11 @@ def set_up_logs(stream: TextIO, *, level: int = logging.INFO) -> None:
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[_name_of_logger, *shared],
+            foreign_pre_chain=[
+                _name_of_logger,
+                *shared,
+                structlog.stdlib.ExtraAdder(allow=["failure"]),
+            ],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.JSONRenderer(),

@@ -56,6 +56,10 @@ class PredictionLog:
         self._waiting: deque[ServedAnswers] = deque()
         self._waiting_count = 0
         self._left_out_count = 0
+        self.kept_count = 0
+        """Answers about one entity that were written since the process began."""
+        self.lost_count = 0
+        """Those that were left out, or could never be written."""
         self._news = threading.Condition()
         self._thread: threading.Thread | None = None
         self._is_closed = False
@@ -70,6 +74,7 @@ class PredictionLog:
                 return
             if self._waiting_count + count > self._most_waiting:
                 self._left_out_count += count
+                self.lost_count += count
                 return
             self._waiting.append(served)
             self._waiting_count += count
@@ -126,7 +131,8 @@ class PredictionLog:
             with self._news:
                 is_ending = self._news.wait_for(lambda: self._is_closed, pause)
             if is_ending:
-                self._is_kept(account_id, rows)
+                if not self._is_kept(account_id, rows):
+                    self.lost_count += len(rows)
                 return
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
@@ -138,7 +144,11 @@ class PredictionLog:
         except Exception as error:  # noqa: BLE001 - the thread has to go on
             told = {"account_id": account_id, "count": len(rows), "error": type(error).__name__}
             log.error("predictions_unlogged", **told)
-            return not isinstance(error, (Unavailable, OperationalError))
+            if isinstance(error, (Unavailable, OperationalError)):
+                return False
+            self.lost_count += len(rows)
+            return True
+        self.kept_count += len(rows)
         return True
 
 

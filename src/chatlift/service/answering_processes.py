@@ -10,6 +10,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from dataclasses import dataclass
 from socket import socket
@@ -20,9 +21,9 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from chatlift.errors import Unavailable
+from chatlift.jobs.logs import set_up_logs
 from chatlift.service.app import create_app
 from chatlift.service.context import Service
-from chatlift.service.logs import log_as_json
 
 HEALTH_SECONDS = 30
 """How long one that does not tell that it is well may go on before it is begun anew: it may be busy
@@ -38,7 +39,7 @@ class AnsweringApplication:
     def __call__(self) -> FastAPI:
         """Return the application of this process, with a service of its own."""
         _end_with_parent()
-        log_as_json()
+        set_up_logs(sys.stderr)
         service = Service.from_environment()
         service.warming.begin()
         return create_app(service, hosts=self.hosts)

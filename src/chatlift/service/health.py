@@ -9,12 +9,15 @@ from sqlalchemy import text
 from chatlift.errors import Unavailable
 from chatlift.service.context import ServiceDep
 from chatlift.service.problems import ProblemRoute, described
+from chatlift.service.training_bodies import shown
 
 router = APIRouter(route_class=ProblemRoute, tags=["Health"])
 
 
 class Health(BaseModel):
     """The process's state in a word."""
+
+    model_config = shown({"status": "ok"})
 
     status: str
 

@@ -242,28 +242,29 @@ class FeedImportBody(BaseModel):
         )
 
 
+BATCH = {
+    "batch_id": 3,
+    "source": "files",
+    "imported_at": NOON,
+    "finished_at": NOON,
+    "tables": {
+        "contacts": {
+            "read": 3,
+            "accepted": 2,
+            "updated": 0,
+            "duplicate": 0,
+            "rejected": 1,
+        }
+    },
+    "passed_over": {},
+    "rejected_count": 1,
+}
+
+
 class BatchBody(BaseModel):
     """One import, in numbers."""
 
-    model_config = shown(
-        {
-            "batch_id": 3,
-            "source": "files",
-            "imported_at": NOON,
-            "finished_at": NOON,
-            "tables": {
-                "contacts": {
-                    "read": 3,
-                    "accepted": 2,
-                    "updated": 0,
-                    "duplicate": 0,
-                    "rejected": 1,
-                }
-            },
-            "passed_over": {},
-            "rejected_count": 1,
-        }
-    )
+    model_config = shown(BATCH)
 
     batch_id: int
     source: str
@@ -289,6 +290,8 @@ class BatchBody(BaseModel):
 
 class BatchesBody(BaseModel):
     """A page of imports, the newest first."""
+
+    model_config = shown({"batches": [BATCH], "next_cursor": None})
 
     batches: list[BatchBody]
     next_cursor: str | None = Field(description="Null: there are no more.")

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    generate_latest,
+)
 
+from chatlift.registry.prediction_log import PredictionLog
 from chatlift.registry.workspace import Workspace
+from chatlift.service.context import ServiceDep
 from chatlift.service.observing import RequestFigures
 from chatlift.service.problems import REFUSALS, ProblemRoute
 from chatlift.service.security import Viewer
@@ -20,13 +28,25 @@ router = APIRouter(route_class=ProblemRoute, tags=["Health"], responses=REFUSALS
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
-def metrics(caller: Viewer, request: Request) -> Response:
+def metrics(caller: Viewer, request: Request, service: ServiceDep) -> Response:
     """Tell the figures that Prometheus collects; of runs and versions, those of one account."""
     told = generate_latest(account_figures(caller.workspace))
+    told += generate_latest(prediction_figures(service.prediction_log))
     figures = getattr(request.app.state, "chatlift_figures", None)
     if isinstance(figures, RequestFigures):
         told = generate_latest(figures.registry) + told
     return Response(told, media_type=CONTENT_TYPE_LATEST)
+
+
+def prediction_figures(kept: PredictionLog) -> CollectorRegistry:
+    """Return how many served answers came into the log of predictions, and how many did not."""
+    registry = CollectorRegistry()
+    for name, meaning, count in (
+        ("chatlift_predictions_logged", "Served answers written into the log.", kept.kept_count),
+        ("chatlift_predictions_lost", "Served answers that are not in the log.", kept.lost_count),
+    ):
+        Counter(name, meaning, registry=registry).inc(count)
+    return registry
 
 
 def account_figures(workspace: Workspace) -> CollectorRegistry:

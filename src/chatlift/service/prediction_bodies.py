@@ -170,7 +170,7 @@ class SinglePredictionBody(PredictionBody):
     warnings: list[str]
 
 
-class BatchBody(AskedBody):
+class IdsBody(AskedBody):
     """Whom to speak of."""
 
     model_config = asking({"ids": ["lead-131"]}, strict=True)

@@ -23,9 +23,9 @@ from chatlift.service.paging import Cursor, Limit, cursor_of, read_cursor
 from chatlift.service.prediction_bodies import (
     LONGEST_ID,
     BatchAnswerBody,
-    BatchBody,
     BestTimeRow,
     BestTimesBody,
+    IdsBody,
     NotScored,
     PredictionBody,
     PredictionsBody,
@@ -224,7 +224,7 @@ def routes_of(model: ModelName) -> None:
         wanted = AnswerRequest(model=model, ids=(entity_id,), as_of=as_of)
         return one(caller, service, wanted)
 
-    def answer_batch(caller: Viewer, service: ServiceDep, body: BatchBody) -> BatchAnswerBody:
+    def answer_batch(caller: Viewer, service: ServiceDep, body: IdsBody) -> BatchAnswerBody:
         return batch(caller, service, AnswerRequest(model=model, ids=tuple(body.ids)))
 
     entity = SPECS[model].entity
@@ -249,7 +249,7 @@ for name in ModelName:
 
 
 @router.post("/engagement/best-time", operation_id="engagement_best_time", responses=described(409))
-def best_time(caller: Viewer, service: ServiceDep, body: BatchBody) -> BestTimesBody:
+def best_time(caller: Viewer, service: ServiceDep, body: IdsBody) -> BestTimesBody:
     """Tell in which part of the day contacts answered more often, where one stands out."""
     wanted = AnswerRequest(model=ModelName.ENGAGEMENT, ids=tuple(body.ids))
     report = asked(caller, service, wanted)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pathlib import Path
 import uvicorn
 
 from chatlift.errors import InvalidInput, Unavailable
+from chatlift.jobs.logs import set_up_logs
 from chatlift.registry.sessions import make_sign_in_link
 from chatlift.registry.tokens import has_admin_token
 from chatlift.service.answering_processes import (
@@ -24,7 +26,6 @@ from chatlift.service.app import create_app
 from chatlift.service.context import Service
 from chatlift.service.local_reading import reading_beside
 from chatlift.service.local_worker import working_beside
-from chatlift.service.logs import log_as_json
 from chatlift.settings import LOOPBACK
 from chatlift.store.accounts import ensure_account
 from chatlift.store.database import Database
@@ -125,7 +126,7 @@ def run_service(
         If it cannot listen there.
     """
     refuse_unsafe(wanted, service.database, now=service.clock())
-    log_as_json()
+    set_up_logs(sys.stderr)
     several = wanted.processes > 1
     hosts = (wanted.host,)
     config = uvicorn.Config(

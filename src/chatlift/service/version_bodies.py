@@ -144,7 +144,7 @@ class VersionBody(VersionRow):
         )
 
 
-class ChangeBody(AskedBody):
+class ChampionChangeBody(AskedBody):
     """Why the champion shall change."""
 
     model_config = asking({"reason": "checked by hand"}, strict=True)

@@ -12,7 +12,7 @@ from chatlift.service.context import ServiceDep
 from chatlift.service.problems import ProblemRoute, described
 from chatlift.service.security import Admin, Operator, Viewer
 from chatlift.service.version_bodies import (
-    ChangeBody,
+    ChampionChangeBody,
     DeletedBody,
     LedgerRow,
     ModelRow,
@@ -127,7 +127,7 @@ def promote(
     service: ServiceDep,
     model_name: Named,
     number: Number,
-    body: ChangeBody | None = None,
+    body: ChampionChangeBody | None = None,
 ) -> VersionBody:
     """Let a version serve; against the gate's verdict only with a reason."""
     found = caller.workspace.versions.promote(
@@ -144,7 +144,7 @@ def promote(
     "/{model_name}/rollback", operation_id="models_rollback", responses=described(404, 409)
 )
 def rollback(
-    caller: Operator, service: ServiceDep, model_name: Named, body: ChangeBody | None = None
+    caller: Operator, service: ServiceDep, model_name: Named, body: ChampionChangeBody | None = None
 ) -> VersionBody:
     """Let the version serve that served before; no retraining."""
     reason = body.reason if body and body.reason else "rolled back by a person"

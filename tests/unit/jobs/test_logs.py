@@ -45,3 +45,11 @@ def test_of_an_exception_only_its_type_is_told(stream: io.StringIO) -> None:
     assert ours["error"] == theirs["error"] == "ValueError"
     assert theirs["logger"] == "some.library"
     assert "600 111" not in stream.getvalue()
+
+
+def test_where_an_error_arose_is_told_beside_it(stream: io.StringIO) -> None:
+    failure = {"type": "ValueError", "frames": ["app.py:7"]}
+    logging.getLogger("service").error("unforeseen_error", extra={"failure": failure, "said": SAID})
+    (line,) = lines(stream)
+    assert (line["event"], line["failure"]) == ("unforeseen_error", failure)
+    assert "600 111" not in stream.getvalue()

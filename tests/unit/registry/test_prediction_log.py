@@ -94,4 +94,5 @@ def test_while_the_database_is_busy_answers_wait_and_none_waits_for_them(
     assert shop.predictions.list(CHURN, limit=1000).height == room
     assert {line["event"] for line in told} == {"predictions_unlogged", "predictions_left_out"}
     left_out = sum(line["count"] for line in told if line["event"] == "predictions_left_out")
-    assert left_out == 3 * len(served.answers)
+    assert left_out == log.lost_count == 3 * len(served.answers)
+    assert log.kept_count == room

@@ -1,3 +1,4 @@
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,3 +47,16 @@ def test_a_refusal_is_described_as_it_is_sent(at: Served) -> None:
         assert list(content) == ["application/problem+json"]
         assert content["application/problem+json"]["schema"]["$ref"].endswith("/Problem")
     assert list(described["responses"]["202"]["content"]) == ["application/json"]
+
+
+def test_every_body_has_an_example(at: Served) -> None:
+    described = at.client.get("/openapi.json").json()
+    schemas = described["components"]["schemas"]
+    bodies = set(re.findall(r"#/components/schemas/([\w.-]+)", json.dumps(described["paths"])))
+    assert len(bodies) >= 30
+    lacking = [
+        name
+        for name in sorted(bodies)
+        if "properties" in schemas[name] and "example" not in schemas[name]
+    ]
+    assert lacking == []
