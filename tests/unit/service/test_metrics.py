@@ -21,3 +21,5 @@ def test_figures_tell_requests_and_the_callers_own_runs(tmp_path: Path, database
     assert 'chatlift_runs{account="default",status="queued"} 1.0' in told
     assert 'chatlift_runs{account="other",status="queued"} 0.0' in others.text
     assert "default" not in others.text
+    assert "chatlift_predictions_logged_total 0.0" in told
+    assert "chatlift_predictions_lost_total 0.0" in told
