@@ -62,7 +62,7 @@ class PredictionLog:
         """Those that were left out, or could never be written."""
         self._news = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._is_closed = False
+        self._closed = threading.Event()
 
     def add(self, served: ServedAnswers) -> None:
         """Keep answers soon; never waits. What finds no room is left out and told."""
@@ -70,7 +70,7 @@ class PredictionLog:
         if not count:
             return
         with self._news:
-            if self._is_closed:
+            if self._closed.is_set():
                 return
             if self._waiting_count + count > self._most_waiting:
                 self._left_out_count += count
@@ -84,12 +84,13 @@ class PredictionLog:
                     target=self._write, name="prediction_log", daemon=True
                 )
                 self._thread.start()
-            self._news.notify()
+            if len(self._waiting) == 1:
+                self._news.notify()
 
     def close(self) -> None:
         """Write what waits, and end."""
         with self._news:
-            self._is_closed = True
+            self._closed.set()
             thread, self._thread = self._thread, None
             self._news.notify_all()
         if thread is not None:
@@ -109,10 +110,9 @@ class PredictionLog:
     def _has_news(self) -> bool:
         """Wait for answers, and a little for more; return False at the end."""
         with self._news:
-            self._news.wait_for(lambda: self._waiting or self._is_closed)
-            if not self._is_closed:
-                self._news.wait_for(lambda: self._is_closed, PAUSE_SECONDS)
-            return bool(self._waiting)
+            self._news.wait_for(lambda: self._waiting or self._closed.is_set())
+        self._closed.wait(PAUSE_SECONDS)
+        return bool(self._waiting)
 
     def _taken(self) -> list[ServedAnswers]:
         """Take requests off, the first in any case; they count as waiting until they are kept."""
@@ -128,9 +128,7 @@ class PredictionLog:
         """Write, again and again while the database takes nothing; once more at the end."""
         pause = PAUSE_SECONDS
         while not self._is_kept(account_id, rows):
-            with self._news:
-                is_ending = self._news.wait_for(lambda: self._is_closed, pause)
-            if is_ending:
+            if self._closed.wait(pause):
                 if not self._is_kept(account_id, rows):
                     self.lost_count += len(rows)
                 return

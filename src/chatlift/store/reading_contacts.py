@@ -26,6 +26,7 @@ from sqlalchemy import (
     bindparam,
     cast,
     func,
+    literal,
     null,
     or_,
     select,
@@ -55,6 +56,8 @@ CONTACTS, MESSAGES = table_of(ContactRow), table_of(MessageRow)
 LEADS, FACTS = table_of(LeadRow), table_of(FactRow)
 LINKS, ACCOUNTS = table_of(ContactLinkRow), table_of(AccountRow)
 OBSERVATIONS, GAPS = table_of(ObservationRow), table_of(ObservationGapRow)
+AROUND = OBSERVATION, GAP, TIME_ZONE = ("observation", "gap", "time zone")
+"""Kinds of rows that are the account's own and nobody's among its contacts."""
 
 
 def read_contacts(
@@ -69,6 +72,9 @@ def read_contacts(
             connection, account_id, sorted({*contact_ids, *(n for pair in links for n in pair)})
         )
     contacts = reading.rows(statements.contacts)
+    around: dict[str, list[Row]] = {kind: [] for kind in AROUND}
+    for kind, *row in reading.rows(statements.around):
+        around[kind].append(tuple(row))
     told = History(
         contacts=to_frame([row[:-1] for row in contacts], history.CONTACTS),
         messages=to_frame(
@@ -77,13 +83,13 @@ def read_contacts(
         ),
         leads=to_frame(reading.rows(statements.leads), history.LEADS),
         facts=_facts(reading.rows(statements.facts)),
-        observations=to_frame(sorted(reading.rows(statements.observations)), history.OBSERVATIONS),
+        observations=to_frame(sorted(around[OBSERVATION]), history.OBSERVATIONS),
         contact_observations=to_frame(
             [(row[0], row[-1]) for row in contacts if row[-1] is not None],
             history.CONTACT_OBSERVATIONS,
         ),
-        gaps=to_frame(sorted(reading.rows(statements.gaps)), history.GAPS),
-        time_zone=_only(reading.rows(statements.time_zone)) or "UTC",
+        gaps=to_frame(sorted(around[GAP]), history.GAPS),
+        time_zone=around[TIME_ZONE][0][0] if around[TIME_ZONE] else "UTC",
     )
     return linked(connection, account_id, told, is_whole=False) if links else told
 
@@ -92,10 +98,6 @@ def _facts(rows: list[Row]) -> pl.DataFrame:
     """Return facts in the order of a whole reading; texts compare alike in Python and Polars."""
     rows.sort(key=lambda row: (row[0], row[2], row[1], row[4], row[5]))
     return to_frame([row[:-1] for row in rows], history.FACTS)
-
-
-def _only(rows: list[Row]) -> Any:
-    return rows[0][0] if rows else None
 
 
 class _Reading:
@@ -134,9 +136,7 @@ class _Statements:
     messages_without_text: _Prepared
     leads: _Prepared
     facts: _Prepared
-    observations: _Prepared
-    gaps: _Prepared
-    time_zone: _Prepared
+    around: _Prepared
 
 
 ACCOUNT: BindParameter[int] = bindparam("account", type_=BigInteger)
@@ -144,7 +144,6 @@ ACCOUNT: BindParameter[int] = bindparam("account", type_=BigInteger)
 
 @cache
 def _statements_for(dialect: str) -> _Statements:
-    of_account = ("account",)
     return _Statements(
         links=_Prepared(_links(dialect)),
         contacts=_Prepared(_contacts(dialect)),
@@ -152,24 +151,29 @@ def _statements_for(dialect: str) -> _Statements:
         messages_without_text=_Prepared(_messages(dialect, with_text=False)),
         leads=_Prepared(_leads(dialect)),
         facts=_Prepared(_facts_of(dialect)),
-        observations=_Prepared(
-            select(
-                OBSERVATIONS.c.source,
-                stored_number(OBSERVATIONS.c.observed_from),
-                stored_number(OBSERVATIONS.c.observed_through),
-            ).where(OBSERVATIONS.c.account_id == ACCOUNT),
-            of_account,
-        ),
-        gaps=_Prepared(
-            select(
-                GAPS.c.source, stored_number(GAPS.c.gap_from), stored_number(GAPS.c.gap_through)
-            ).where(GAPS.c.account_id == ACCOUNT),
-            of_account,
-        ),
-        time_zone=_Prepared(
-            select(ACCOUNTS.c.time_zone).where(ACCOUNTS.c.account_id == ACCOUNT), of_account
-        ),
+        around=_Prepared(_around(), ("account",)),
     )
+
+
+def _around() -> Any:
+    """Return what is read of the account itself, at once: a statement costs a quarter of a ms."""
+    nothing = null().cast(BigInteger)
+    observed = select(
+        literal(OBSERVATION),
+        OBSERVATIONS.c.source,
+        stored_number(OBSERVATIONS.c.observed_from),
+        stored_number(OBSERVATIONS.c.observed_through),
+    ).where(OBSERVATIONS.c.account_id == ACCOUNT)
+    gaps = select(
+        literal(GAP),
+        GAPS.c.source,
+        stored_number(GAPS.c.gap_from),
+        stored_number(GAPS.c.gap_through),
+    ).where(GAPS.c.account_id == ACCOUNT)
+    zone = select(literal(TIME_ZONE), ACCOUNTS.c.time_zone, nothing, nothing).where(
+        ACCOUNTS.c.account_id == ACCOUNT
+    )
+    return union_all(observed, gaps, zone)
 
 
 def _is_named(dialect: str, column: ColumnElement[Any]) -> ColumnElement[bool]:
