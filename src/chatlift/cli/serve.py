@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -56,4 +57,10 @@ def serve(
     found = settings()
     with desk(quiet=True) as at:
         service = Service(settings=found, database=Database.open(found.database_url))
-        run_service(service, wanted, environ=os.environ, say=lambda line: at.console.say([line]))
+        run_service(
+            service,
+            wanted,
+            environ=os.environ,
+            say=lambda line: at.console.say([line]),
+            is_watched=sys.stdout.isatty(),
+        )

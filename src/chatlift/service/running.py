@@ -108,6 +108,7 @@ def run_service(
     *,
     environ: Mapping[str, str],
     say: Callable[[str], None],
+    is_watched: bool = True,
 ) -> None:
     """Listen and answer until the process is asked to end.
 
@@ -117,6 +118,8 @@ def run_service(
         The environment that training children inherit.
     say
         Takes the lines for the person who started it: where it listens, and the sign-in link.
+    is_watched
+        Whether somebody reads them, rather than a file or a journal that keeps them.
 
     Raises
     ------
@@ -148,7 +151,7 @@ def run_service(
         if wanted.with_worker:
             stack.enter_context(working_beside(service, environ))
         stack.enter_context(reading_beside(service))
-        for line in _greeting(service, wanted):
+        for line in greeting(service, wanted, is_watched=is_watched):
             say(line)
         if several:
             stack.callback(service.close)
@@ -187,9 +190,12 @@ def listening_socket(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _greeting(service: Service, wanted: Listening) -> list[str]:
+def greeting(service: Service, wanted: Listening, *, is_watched: bool) -> list[str]:
+    """Return what is said as the service starts."""
     lines = [f"Chatlift listens on {wanted.address} (API: {wanted.address}/docs)."]
-    if wanted.is_loopback and not wanted.behind_proxy:
+    # A link makes an admin of who opens it, so a journal gets one only while there is none yet.
+    is_new = is_watched or not has_admin_token(service.database, now=service.clock())
+    if wanted.is_loopback and not wanted.behind_proxy and is_new:
         settings = service.settings
         account = ensure_account(service.database, settings.account, time_zone=settings.time_zone)
         link = make_sign_in_link(

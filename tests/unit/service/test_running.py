@@ -10,6 +10,7 @@ from chatlift.service.context import Service, utc_now
 from chatlift.service.running import (
     Listening,
     UnsafeAddress,
+    greeting,
     listening_socket,
     refuse_unsafe,
     run_service,
@@ -66,6 +67,16 @@ def test_a_port_that_is_taken_is_told_in_a_sentence(service: Service) -> None:
         wanted = Listening(port=taken.getsockname()[1], with_worker=False)
         with pytest.raises(Unavailable, match="name another with --host and --port"):
             run_service(service, wanted, environ={}, say=lambda _line: None)
+
+
+def test_a_journal_keeps_no_link_once_there_is_an_admin_token(service: Service) -> None:
+    def has_link(*, is_watched: bool) -> bool:
+        return "sign-in?link=" in "".join(greeting(service, Listening(), is_watched=is_watched))
+
+    assert has_link(is_watched=False)
+    make_token(service, Role.ADMIN)
+    assert (has_link(is_watched=False), has_link(is_watched=True)) == (False, True)
+    assert "link" not in "".join(greeting(service, Listening(host=EVERYWHERE), is_watched=True))
 
 
 def test_small_answers_are_sent_at_once() -> None:
