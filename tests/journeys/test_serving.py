@@ -120,6 +120,20 @@ def test_several_processes_answer_and_none_outlives_the_first(home: Path) -> Non
         eventually(lambda: [n for n in two_others if is_running(n)], lambda left: not left)
 
 
+def test_behind_a_proxy_nobody_guesses_from_addresses_that_they_make_up(home: Path) -> None:
+    environ = {"CHATLIFT_FAILED_SIGN_INS_PER_MINUTE": "5"}
+    with serving(home, "--behind-proxy", "--no-worker", environ=environ) as server:
+
+        def ask(number: int) -> int:
+            headers = {
+                "Authorization": f"Bearer guess-{number}",
+                "X-Forwarded-For": f"192.0.2.{number}, 198.51.100.7",
+            }
+            return server.client.get(f"{PREFIX}/status", headers=headers).status_code
+
+        assert [ask(number) for number in range(6)] == [401] * 5 + [429]
+
+
 def answering(parent: int) -> list[int]:
     """Return the numbers of the processes that answer for a server."""
     found = []
