@@ -12,6 +12,8 @@ from threading import Thread
 import httpx
 import uvicorn
 from fastapi import FastAPI
+from tests.businesses import quick, write
+from tests.histories import business
 
 from chatlift.registry.tokens import Tokens
 from chatlift.registry.workspace import Workspace
@@ -21,7 +23,8 @@ from chatlift.service.running import listening_socket
 from chatlift.settings import Settings
 from chatlift.store.accounts import Account, ensure_account
 from chatlift.store.database import Database
-from chatlift.vocabulary import Role
+from chatlift.vocabulary import ModelName, Role
+from chatlift.workflows.train import train
 
 START_SECONDS = 30
 
@@ -65,6 +68,16 @@ def served(
     app = create_app(service, hosts=("shop.example",))
     with listening(app) as client:
         yield Served(service=service, app=app, client=client, account=account)
+
+
+def give_champions(at: Served) -> None:
+    """Give the account a story and a version of each model that serves."""
+    workspace, clock = at.workspace, at.service.clock
+    write(workspace, business(3))
+    train(workspace, quick(), clock=clock)
+    for model in ModelName:
+        if workspace.versions.champion(model) is None:
+            workspace.versions.promote(model, 1, by="test", reason="to be asked", now=clock())
 
 
 @contextmanager

@@ -12,12 +12,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.businesses import quick, write
-from tests.histories import business
-from tests.services import Served, served
+from tests.services import Served, give_champions, served
 
-from chatlift.vocabulary import ModelName, Role
-from chatlift.workflows.train import train
+from chatlift.vocabulary import Role
 
 pytestmark = pytest.mark.slow
 
@@ -37,13 +34,7 @@ SECONDS = 3600
 
 def open_shop(at: Served) -> None:
     """Give the account a story, a champion of each model and a webhook, to have answers."""
-    write(at.workspace, business(3))
-    train(at.workspace, quick(), clock=at.service.clock)
-    for model in ModelName:
-        if at.workspace.versions.champion(model) is None:
-            at.workspace.versions.promote(
-                model, 1, by="test", reason="to be asked", now=at.service.clock()
-            )
+    give_champions(at)
     hook = {"kind": "chatwoot"}
     made = at.client.post("/api/v1/ingest/webhooks", json=hook, headers=at.headers(Role.ADMIN))
     assert made.status_code == httpx.codes.CREATED, made.text

@@ -114,13 +114,8 @@ class Limits:
         wait_seconds = self._requests.take(key)
         if wait_seconds:
             raise TooManyRequests("That is more than a minute allows you. Slow down.", wait_seconds)
-        self._under_way[key] += 1
-        try:
+        with self._counted(key):
             yield
-        finally:
-            self._under_way[key] -= 1
-            if not self._under_way[key]:
-                del self._under_way[key]
 
     @contextmanager
     def one_delivery(self, key: str) -> Iterator[None]:
@@ -134,6 +129,11 @@ class Limits:
         if self._under_way[key] >= self._concurrent_requests:
             told = f"{self._concurrent_requests} deliveries are being received already."
             raise TooManyRequests(f"{told} Send it again in a moment.", 1.0)
+        with self._counted(key):
+            yield
+
+    @contextmanager
+    def _counted(self, key: str) -> Iterator[None]:
         self._under_way[key] += 1
         try:
             yield

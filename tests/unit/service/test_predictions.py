@@ -4,15 +4,12 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.businesses import quick, write
 from tests.histories import at as instant
-from tests.histories import business
-from tests.services import Served, served
+from tests.services import Served, give_champions, served
 
 from chatlift.registry.prediction_log import PredictionLog
 from chatlift.service.paging import cursor_of
 from chatlift.vocabulary import ModelName, Role
-from chatlift.workflows.train import train
 
 PREFIX = "/api/v1/ml"
 PATHS = ("lead-scoring", "churn", "engagement")
@@ -22,13 +19,7 @@ PATHS = ("lead-scoring", "churn", "engagement")
 def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A service whose account has a champion of each model."""
     with served(tmp_path_factory.mktemp("home")) as opened:
-        write(opened.workspace, business(3))
-        train(opened.workspace, quick(), clock=opened.service.clock)
-        for model in ModelName:
-            if opened.workspace.versions.champion(model) is None:
-                opened.workspace.versions.promote(
-                    model, 1, by="test", reason="for these tests", now=opened.service.clock()
-                )
+        give_champions(opened)
         opened.client.headers.update(opened.headers(Role.VIEWER))
         yield opened
 
