@@ -55,7 +55,6 @@ class PredictionLog:
         self._most_waiting = most_waiting
         self._waiting: deque[ServedAnswers] = deque()
         self._waiting_count = 0
-        self._left_out_count = 0
         self.kept_count = 0
         """Answers about one entity that were written since the process began."""
         self.lost_count = 0
@@ -63,6 +62,7 @@ class PredictionLog:
         self._news = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = threading.Event()
+        self._is_given_up = False
 
     def add(self, served: ServedAnswers) -> None:
         """Keep answers soon; never waits. What finds no room is left out and told."""
@@ -73,7 +73,6 @@ class PredictionLog:
             if self._closed.is_set():
                 return
             if self._waiting_count + count > self._most_waiting:
-                self._left_out_count += count
                 self.lost_count += count
                 return
             self._waiting.append(served)
@@ -97,15 +96,17 @@ class PredictionLog:
             thread.join()
 
     def _write(self) -> None:
+        told = 0
         while self._has_news():
             found = self._taken()
             for account_id, rows in _by_account(found).items():
                 self._keep(account_id, rows)
             with self._news:
                 self._waiting_count -= sum(len(served.answers) for served in found)
-                left_out, self._left_out_count = self._left_out_count, 0
-            if left_out:
-                log.error("predictions_left_out", count=left_out)
+                lost = self.lost_count
+            if lost > told:
+                log.error("predictions_lost", count=lost - told)
+                told = lost
 
     def _has_news(self) -> bool:
         """Wait for answers, and a little for more; return False at the end."""
@@ -125,16 +126,21 @@ class PredictionLog:
             return found
 
     def _keep(self, account_id: int, rows: list[tuple[object, ...]]) -> None:
-        """Write, again and again while the database takes nothing; once more at the end."""
-        pause = PAUSE_SECONDS
-        while not self._is_kept(account_id, rows):
-            if self._closed.wait(pause):
-                if not self._is_kept(account_id, rows):
-                    self.lost_count += len(rows)
-                return
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+        """Write, again and again while the database takes nothing; at the end once.
 
-    def _is_kept(self, account_id: int, rows: list[tuple[object, ...]]) -> bool:
+        What cannot be written at the end keeps nobody: all that still waits is then given up.
+        """
+        pause = PAUSE_SECONDS
+        while not self._is_given_up:
+            is_last = self._closed.is_set()
+            if self._is_settled(account_id, rows):
+                return
+            self._is_given_up = is_last
+            self._closed.wait(0 if is_last else pause)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+        self._lose(len(rows))
+
+    def _is_settled(self, account_id: int, rows: list[tuple[object, ...]]) -> bool:
         """Write; return False if it is worth trying again."""
         try:
             frame = pl.DataFrame(rows, SERVED_BY, orient="row")
@@ -144,10 +150,14 @@ class PredictionLog:
             log.error("predictions_unlogged", **told)
             if isinstance(error, (Unavailable, OperationalError)):
                 return False
-            self.lost_count += len(rows)
+            self._lose(len(rows))
             return True
         self.kept_count += len(rows)
         return True
+
+    def _lose(self, count: int) -> None:
+        with self._news:
+            self.lost_count += count
 
 
 def _by_account(found: Sequence[ServedAnswers]) -> dict[int, list[tuple[object, ...]]]:

@@ -18,8 +18,17 @@ def asking(example: dict[str, Any], *, strict: bool = False) -> ConfigDict:
     return ConfigDict(extra="forbid", strict=strict, json_schema_extra={"example": example})
 
 
-class AskedBody(BaseModel):
-    """A body that callers send."""
+class Strict(BaseModel):
+    """A body that callers send, in which a misspelt field is an error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class AskedBody(Strict):
+    """A body whose texts are looked up or kept as they are, so that a database has to hold them.
+
+    Records are none: their texts lose what no database holds as they are written.
+    """
 
     @field_validator("*")
     @classmethod

@@ -17,6 +17,9 @@ from chatlift.workflows.ingest_feeds import FeedReport
 NOON = "2026-03-02T12:00:00Z"
 
 
+COUNTED = {"read": 3, "accepted": 2, "updated": 0, "duplicate": 0, "rejected": 1}
+
+
 class CountsBody(BaseModel):
     """What became of some rows; read = accepted + duplicate + rejected."""
 
@@ -78,11 +81,7 @@ class ImportBody(BaseModel):
             "batch_id": 3,
             "tables": {
                 "contacts": {
-                    "read": 3,
-                    "accepted": 2,
-                    "updated": 0,
-                    "duplicate": 0,
-                    "rejected": 1,
+                    **COUNTED,
                     "file_name": "contacts.csv",
                     "form": "CSV, utf-8, comma",
                     "import_known_columns": ["city"],
@@ -247,15 +246,7 @@ BATCH = {
     "source": "files",
     "imported_at": NOON,
     "finished_at": NOON,
-    "tables": {
-        "contacts": {
-            "read": 3,
-            "accepted": 2,
-            "updated": 0,
-            "duplicate": 0,
-            "rejected": 1,
-        }
-    },
+    "tables": {"contacts": COUNTED},
     "passed_over": {},
     "rejected_count": 1,
 }

@@ -181,12 +181,12 @@ class Limits:
             self._imports_under_way -= 1
 
     def note_failure(self, address: str) -> None:
-        """Count an unknown token or link that came from an address."""
+        """Count an unknown token or link, or a wrong signature, that came from an address."""
         self._failures.take(address)
 
     def refuse_guesses(self, address: str) -> None:
-        """Raise `TooManyRequests` if too many unknown tokens or links came from an address."""
+        """Raise `TooManyRequests` if too much came from an address that nobody stands for."""
         wait_seconds = self._failures.wait_seconds(address)
         if wait_seconds:
-            told = "Too many unknown tokens or links came from your address. Wait a while."
+            told = "Too many unknown tokens, links or signatures came from you. Wait a while."
             raise TooManyRequests(told, wait_seconds)

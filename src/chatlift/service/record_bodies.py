@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 from fastapi import Path, Query
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, StringConstraints
 
-from chatlift.service.asked_bodies import AskedBody, asking
+from chatlift.service.asked_bodies import Strict, asking
 from chatlift.service.ingest_bodies import NOON, CountsBody
 from chatlift.service.training_bodies import shown
 from chatlift.vocabulary import SOURCE_NAME, Direction, LeadOutcome
@@ -63,7 +63,7 @@ SourceName = Annotated[
 ]
 
 
-class ContactBody(AskedBody):
+class ContactBody(Strict):
     """What is told of a contact; what is left out or null stays as it is."""
 
     model_config = asking(
@@ -86,7 +86,7 @@ class ContactBody(AskedBody):
         return ContactWords(**_fields(self))
 
 
-class LeadBody(AskedBody):
+class LeadBody(Strict):
     """What is told of a lead; what is left out or null stays as it is."""
 
     model_config = asking(
@@ -107,7 +107,7 @@ class LeadBody(AskedBody):
         return LeadWords(**_fields(self))
 
 
-class OutcomeBody(AskedBody):
+class OutcomeBody(Strict):
     """What became of a lead."""
 
     model_config = asking({"outcome": "won", "closed_at": NOON})
@@ -118,7 +118,7 @@ class OutcomeBody(AskedBody):
     )
 
 
-class MessageBody(AskedBody):
+class MessageBody(Strict):
     """One message of a contact that was told before."""
 
     external_id: ExternalId
@@ -131,7 +131,7 @@ class MessageBody(AskedBody):
     is_automatic: bool = Field(default=False, description="Written by a rule, not by a person.")
 
 
-class MessagesBody(AskedBody):
+class MessagesBody(Strict):
     """Some messages."""
 
     model_config = asking(

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from chatlift.registry.deliveries import Waiting
 from chatlift.registry.webhooks import LONGEST_SECRET, NewWebhook, Webhook
-from chatlift.service.asked_bodies import AskedBody, asking
+from chatlift.service.asked_bodies import Strict, asking
 from chatlift.service.ingest_bodies import NOON
 from chatlift.service.training_bodies import shown
 from chatlift.vocabulary import SOURCE_NAME, WebhookKind
@@ -29,7 +29,7 @@ SHOWN = {
 }
 
 
-class NewWebhookBody(AskedBody):
+class NewWebhookBody(Strict):
     """A webhook to be made."""
 
     model_config = asking({"kind": "whatsapp_cloud", "secret": "the app secret of the Meta app"})
@@ -43,7 +43,7 @@ class NewWebhookBody(AskedBody):
     )
 
 
-class SecretBody(AskedBody):
+class SecretBody(Strict):
     """A secret to be valid beside the one before."""
 
     model_config = asking({"secret": "the new secret"})

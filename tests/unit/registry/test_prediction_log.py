@@ -60,8 +60,8 @@ def test_what_cannot_be_written_costs_no_answer_and_is_told(
         patch.delattr(Predictions, "log_all")
         log.add(served)
         log.close()
-    (line,) = told
-    assert (line["event"], line["count"]) == ("predictions_unlogged", len(served.answers))
+    assert [line["event"] for line in told] == ["predictions_unlogged", "predictions_lost"]
+    assert {line["count"] for line in told} == {len(served.answers)}
     log.add(served)
     assert shop.predictions.list(CHURN).is_empty()
 
@@ -92,7 +92,26 @@ def test_while_the_database_is_busy_answers_wait_and_none_waits_for_them(
         is_busy.clear()
         log.close()
     assert shop.predictions.list(CHURN, limit=1000).height == room
-    assert {line["event"] for line in told} == {"predictions_unlogged", "predictions_left_out"}
-    left_out = sum(line["count"] for line in told if line["event"] == "predictions_left_out")
-    assert left_out == log.lost_count == 3 * len(served.answers)
+    assert {line["event"] for line in told} == {"predictions_unlogged", "predictions_lost"}
+    lost = sum(line["count"] for line in told if line["event"] == "predictions_lost")
+    assert lost == log.lost_count == 3 * len(served.answers)
     assert log.kept_count == room
+
+
+def test_a_database_that_stays_away_holds_up_no_ending(
+    shop: Workspace, served: ServedAnswers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[int] = []
+
+    def log_all(_self: Predictions, rows: pl.DataFrame) -> int:
+        tries.append(rows.height)
+        raise DatabaseBusy
+
+    monkeypatch.setattr(Predictions, "log_all", log_all)
+    monkeypatch.setattr(prediction_log, "TOGETHER", 1)
+    log = PredictionLog(shop.database)
+    for _ in range(5):
+        log.add(served)
+    log.close()
+    assert len(tries) <= 2  # The one under way, and a last one.
+    assert log.lost_count == 5 * len(served.answers)

@@ -139,14 +139,31 @@ def test_what_is_written_stays_in_the_callers_account(at: Served) -> None:
     assert told.status_code == 422
 
 
-def test_a_message_with_nul_or_half_a_character_is_no_fault_of_the_server(at: Served) -> None:
+@pytest.mark.parametrize(
+    ("text", "status"), [("a\\u0000b", 200), ("\\ud83d", 422)], ids=["nul", "half"]
+)
+def test_a_nul_in_a_message_is_left_out_and_half_a_character_refused(
+    at: Served, text: str, status: int
+) -> None:
     put(at, "contacts/c-1")
-    for text in ('"a\\u0000b"', '"\\ud83d"'):
-        body = (
-            '{"messages": [{"external_id": "m", "contact_external_id": "c-1", "direction": "in", '
-            f'"sent_at": "{NOON}", "text": {text}}}]}}'
-        )
-        told = at.client.post(
-            f"{PREFIX}/messages", content=body, headers={"Content-Type": "application/json"}
-        )
-        assert told.status_code in (200, 422), told.text
+    body = (
+        '{"messages": [{"external_id": "m", "contact_external_id": "c-1", "direction": "in", '
+        f'"sent_at": "{NOON}", "text": "{text}"}}]}}'
+    )
+    told = at.client.post(
+        f"{PREFIX}/messages", content=body, headers={"Content-Type": "application/json"}
+    )
+    assert told.status_code == status, told.text
+    texts = at.workspace.crm.read_history().messages["text"].to_list()
+    assert texts == (["ab"] if status == 200 else [])
+
+
+def test_a_misspelt_field_of_a_message_is_refused(at: Served) -> None:
+    put(at, "contacts/c-1")
+    message = {"external_id": "m", "contact_external_id": "c-1", "direction": "in", "sent_at": NOON}
+    for body in (
+        {"messages": [message | {"txet": "hello"}]},
+        {"messages": [message], "sorce": "shop"},
+    ):
+        told = at.client.post(f"{PREFIX}/messages", json=body)
+        assert told.status_code == 422, told.text
