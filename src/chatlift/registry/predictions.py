@@ -9,7 +9,7 @@ import polars as pl
 from sqlalchemy import Connection, select
 
 from chatlift.records import INSTANT
-from chatlift.store.bulk import among, insert_new, read_columns, stored_number, table_of
+from chatlift.store.bulk import insert_new, own_among, read_columns, stored_number, table_of
 from chatlift.store.database import Database
 from chatlift.store.registry_tables import PredictionRow
 from chatlift.store.tables import ContactRow
@@ -63,8 +63,7 @@ class Predictions:
         Whoever forgets holds their rows to the end, so this waits for it and then misses them.
         """
         there = select(CONTACTS.c.contact_id).where(
-            CONTACTS.c.account_id == self._account_id,
-            among(connection, CONTACTS.c.contact_id, contact_ids),
+            own_among(connection, CONTACTS.c.contact_id, contact_ids)
         )
         return connection.scalars(there.with_for_update(read=True, key_share=True)).all()
 

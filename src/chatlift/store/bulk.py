@@ -22,6 +22,7 @@ from sqlalchemy import (
     Select,
     String,
     Table,
+    and_,
     any_,
     bindparam,
     func,
@@ -156,6 +157,21 @@ def among(
         return column.in_(select(items.c.value))
     kind = String() if isinstance(column.type, String) else BigInteger()
     return column == any_(bindparam(None, list(values), ARRAY(kind)))
+
+
+def own_among(
+    connection: Connection, column: ColumnElement[Any], values: Sequence[int] | Sequence[str]
+) -> ColumnElement[bool]:
+    """Return the condition that a row is the connection's account's and among the named ones.
+
+    They are found by the index of `column`, however many rows the account has.
+    """
+    # Adding nothing keeps SQLite, which has no statistics at first, from walking all rows of the
+    # account to find a few.
+    return and_(
+        cast("Column[Any]", column).table.c.account_id + 0 == account_of(connection),
+        among(connection, column, values),
+    )
 
 
 def stored_number(column: ColumnElement[Any]) -> ColumnElement[int]:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Table, select
 
 from chatlift.store.bound import account_of
-from chatlift.store.bulk import among, table_of
+from chatlift.store.bulk import among, own_among, table_of
 from chatlift.store.crm import Crm
 from chatlift.store.forgetting import rejected_about
 from chatlift.store.known_contacts import KnownContact, identity_of
@@ -49,7 +49,10 @@ def contact_data(crm: Crm, contacts: Sequence[KnownContact]) -> dict[str, Rows]:
     ids = [contact.contact_id for contact in contacts]
     identity = identity_of(crm, contacts)
     with crm.database.read() as connection:
-        found = {name: _rows(connection, t, _of(connection, t, ids)) for name, t in _own()}
+        found = {
+            name: _rows(connection, t, own_among(connection, t.c.contact_id, ids))
+            for name, t in _own()
+        }
         found["facts"] = [fact for s in SUBJECTS for fact in _facts(connection, crm, s, found)]
         refused = rejected_about(connection, crm.account_id, ids, identity)
         found["rejected_rows"] = [_plain(row) for row in refused]
@@ -59,12 +62,6 @@ def contact_data(crm: Crm, contacts: Sequence[KnownContact]) -> dict[str, Rows]:
 
 def _own() -> list[tuple[str, Table]]:
     return list(OWN_TABLES.items())
-
-
-def _of(connection: Connection, table: Table, ids: Sequence[int]) -> ColumnElement[bool]:
-    # Adding nothing keeps the database on the index of the contact.
-    is_own = table.c.account_id + 0 == account_of(connection)
-    return is_own & among(connection, table.c.contact_id, ids)
 
 
 def _rows(connection: Connection, table: Table, chosen: ColumnElement[bool]) -> Rows:

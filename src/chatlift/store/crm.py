@@ -15,7 +15,7 @@ from chatlift.history import History
 from chatlift.records import Records
 from chatlift.store import writing
 from chatlift.store.base import Base
-from chatlift.store.bulk import among, insert_new, table_of
+from chatlift.store.bulk import among, insert_new, own_among, table_of
 from chatlift.store.database import Database
 from chatlift.store.known_ids import KnownIds
 from chatlift.store.linking import link, people_of
@@ -23,6 +23,7 @@ from chatlift.store.outcomes import REJECTIONS, ROW_NUMBER, TableCounts, WriteCo
 from chatlift.store.reading import read_history
 from chatlift.store.revisions import records_changed, records_revision
 from chatlift.store.settling import settle, take_turn
+from chatlift.store.source_names import source_names
 from chatlift.store.tables import (
     ContactRow,
     ConversationRow,
@@ -223,8 +224,7 @@ class Crm:
         with self.database.read() as connection:
             found: set[str] = set()
             for row in (ContactRow, ObservationRow):
-                mine = select(row.source).where(row.account_id == self.account_id).distinct()
-                found.update(connection.scalars(mine))
+                found.update(connection.scalars(source_names(table_of(row), self.account_id)))
         return tuple(sorted(found))
 
     def contact_ids_of(
@@ -251,9 +251,8 @@ class Crm:
         with self.database.read() as connection:
             told = connection.execute(
                 select(message.message_id, message.text).where(
-                    message.account_id + 0 == self.account_id,
                     message.text.is_not(None),
-                    among(connection, message.message_id.expression, message_ids),
+                    own_among(connection, message.message_id.expression, message_ids),
                 )
             )
             return {number: text or "" for number, text in told}
@@ -417,7 +416,7 @@ class Crm:
                 statement = statement.where(table.c.source == source)
             found: set[tuple[str, int]] = {(r[0], r[1]) for r in connection.execute(statement)}
             if row is ContactRow:
-                people = people_of(connection, self.account_id, [number for _, number in found])
+                people = people_of(connection, [number for _, number in found])
                 found = {(name, people[number]) for name, number in found}
         numbers = dict(found)
         if len(numbers) < len(found):

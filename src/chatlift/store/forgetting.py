@@ -34,7 +34,7 @@ from sqlalchemy.exc import OperationalError
 from chatlift.records import INSTANT
 from chatlift.store.base import Base
 from chatlift.store.bound import account_of
-from chatlift.store.bulk import among, insert_new, table_of
+from chatlift.store.bulk import among, insert_new, own_among, table_of
 from chatlift.store.crm import Crm
 from chatlift.store.database import Database
 from chatlift.store.identity import Identity
@@ -120,8 +120,7 @@ def rejected_about(
 ) -> list[dict[str, Any]]:
     """Return the refused rows of the account's imports that name the contacts or their messages."""
     theirs = select(MESSAGES.c.external_id).where(
-        MESSAGES.c.account_id + 0 == account_id,
-        among(connection, MESSAGES.c.contact_id, contact_ids),
+        own_among(connection, MESSAGES.c.contact_id, contact_ids)
     )
     is_message = REJECTED.c.value.in_(theirs).label("is_message")
     statement = (
@@ -208,8 +207,7 @@ class Forgetting:
                 named = [("message", row.external_id) for row in rows if row.source == source]
                 self._leave(connection, source, named, now)
             self._delete_facts(connection, FactSubject.MESSAGE, ids)
-            is_own = MESSAGES.c.account_id + 0 == self._account
-            chosen = is_own & among(connection, MESSAGES.c.message_id, ids)
+            chosen = own_among(connection, MESSAGES.c.message_id, ids)
             return self._delete(connection, "messages", MESSAGES, chosen)
 
     def delete_contacts(self) -> None:
@@ -254,9 +252,7 @@ class Forgetting:
         return [c for c in all_contacts(self._crm) if c.contact_id not in self._ids]
 
     def _is_mine(self, connection: Connection, table: Table) -> ColumnElement[bool]:
-        # Adding nothing keeps the database on the index of the contact.
-        is_own = table.c.account_id + 0 == self._account
-        return is_own & among(connection, table.c.contact_id, self._ids)
+        return own_among(connection, table.c.contact_id, self._ids)
 
     def _is_evaluation(self, connection: Connection) -> ColumnElement[bool]:
         theirs = among(connection, EVALUATIONS.c.contact_id, self._ids)

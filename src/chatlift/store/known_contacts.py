@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from chatlift.records import SAME_PERSON
-from chatlift.store.bulk import among, table_of
+from chatlift.store.bulk import among, own_among, table_of
 from chatlift.store.crm import Crm
 from chatlift.store.identity import Identity
 from chatlift.store.tables import ContactLinkRow, ContactRow, ConversationRow, FactRow, LeadRow
@@ -74,9 +74,8 @@ def identity_of(crm: Crm, contacts: Sequence[KnownContact]) -> Identity:
     numbers = [contact.contact_id for contact in contacts]
     with crm.database.read() as connection:
         for table in (LEADS, CONVERSATIONS):
-            is_own = table.c.account_id + 0 == crm.account_id
-            mine = among(connection, table.c.contact_id, numbers)
-            ids.update(connection.scalars(select(table.c.external_id).where(is_own, mine)))
+            theirs = own_among(connection, table.c.contact_id, numbers)
+            ids.update(connection.scalars(select(table.c.external_id).where(theirs)))
         ids.update(value for _, value in other_ids(connection, crm.account_id, numbers))
     return Identity(
         ids=frozenset(ids),

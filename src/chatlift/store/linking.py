@@ -18,11 +18,12 @@ from sqlalchemy import ColumnElement, Connection, String, delete, func, literal_
 
 from chatlift.history import History
 from chatlift.records import CHANNEL_MESSAGE_ID, IDENTITY_FACTS, SAME_PERSON
-from chatlift.store.bulk import among, insert_new, read_columns, stored_number, table_of
+from chatlift.store.bulk import among, insert_new, own_among, read_columns, stored_number, table_of
 from chatlift.store.database import Database
 from chatlift.store.matching import Contact, Message, phone_digits, same_messages, same_people
 from chatlift.store.revisions import records_changed
 from chatlift.store.settling import take_turn
+from chatlift.store.source_names import source_names
 from chatlift.store.tables import ContactLinkRow, ContactRow, FactRow, MessageLinkRow, MessageRow
 from chatlift.vocabulary import FactSubject
 
@@ -70,7 +71,7 @@ def link(
             people = same_people(*_who_is_there(connection, account_id))
             is_whole = _keep_people(connection, account_id, people) or is_whole
         else:
-            people = people_of(connection, account_id, contact_ids or [])
+            people = people_of(connection, contact_ids or [])
         touched = None if is_whole else {people.get(c, c) for c in contact_ids or []}
         groups = _told_by_several(connection, account_id, people, touched)
     persons = sorted(groups)
@@ -94,7 +95,7 @@ def _may_be_others(
     nearby = {c.contact_id for c in told} | {number for _, number, _ in ties} | set(tied.values())
     if _is_of_several(connection, account_id):
         nearby |= _with_phones_like(connection, account_id, told)
-    known = people_of(connection, account_id, sorted(nearby))
+    known = people_of(connection, sorted(nearby))
     contacts = _contacts(connection, account_id, sorted(known))
     found = same_people(contacts, [(number, name) for _, number, name in ties])
     return any(known[contact] != known[person] for contact, person in found.items())
@@ -124,23 +125,21 @@ def _is_of_one(connection: Connection, account_id: int) -> bool:
 
 def _is_of_several(connection: Connection, account_id: int) -> bool:
     """Tell whether more than one source has contacts."""
-    row = ContactRow
-    first = select(row.source).where(row.account_id == account_id).limit(1).scalar_subquery()
-    other = select(row.contact_id).where(row.account_id == account_id, row.source != first)
-    return connection.scalar(other.limit(1)) is not None
+    names = source_names(table_of(ContactRow), account_id)
+    return len(connection.scalars(names.limit(2)).all()) > 1
 
 
 def _contacts(
     connection: Connection, account_id: int, contact_ids: Sequence[int] | None = None
 ) -> list[Contact]:
     row = ContactRow
-    mine = (
-        select(row.contact_id, row.source, row.external_id, row.phone)
-        .where(row.account_id == account_id)
-        .order_by(row.contact_id)
+    is_meant = (
+        row.account_id == account_id
+        if contact_ids is None
+        else own_among(connection, row.contact_id.expression, contact_ids)
     )
-    if contact_ids is not None:
-        mine = mine.where(among(connection, row.contact_id.expression, contact_ids))
+    columns = select(row.contact_id, row.source, row.external_id, row.phone)
+    mine = columns.where(is_meant).order_by(row.contact_id)
     return [Contact(*told) for told in read_columns(connection, mine, CONTACTS).iter_rows()]
 
 
@@ -214,15 +213,14 @@ def _link_messages(
 ) -> None:
     person = {contact: p for p, group in groups.items() for contact in group}
     by_person: dict[int, list[Message]] = defaultdict(list)
-    for message in _messages_of(connection, account_id, list(person)):
+    for message in _messages_of(connection, list(person)):
         by_person[person[message.contact_id]].append(message)
     ids = [m.message_id for messages in by_person.values() for m in messages]
     channel_ids = _channel_ids(connection, account_id, ids)
     links: dict[int, int] = {}
     for messages in by_person.values():
         links |= same_messages(messages, channel_ids)
-    is_own = MessageLinkRow.account_id + 0 == account_id
-    old = is_own & among(connection, MessageLinkRow.message_id.expression, ids)
+    old = own_among(connection, MessageLinkRow.message_id.expression, ids)
     known = select(MessageLinkRow.message_id, MessageLinkRow.same_as_message_id).where(old)
     if dict(read_columns(connection, known, MESSAGE_LINKS).iter_rows()) == links:
         return
@@ -233,9 +231,7 @@ def _link_messages(
     insert_new(connection, table_of(MessageLinkRow), owned)
 
 
-def _messages_of(
-    connection: Connection, account_id: int, contact_ids: Sequence[int]
-) -> list[Message]:
+def _messages_of(connection: Connection, contact_ids: Sequence[int]) -> list[Message]:
     row = MessageRow
     told = connection.execute(
         select(
@@ -247,10 +243,7 @@ def _messages_of(
             row.kind,
             row.text,
             stored_number(row.sent_at.expression),
-        ).where(
-            row.account_id + 0 == account_id,
-            among(connection, row.contact_id.expression, contact_ids),
-        )
+        ).where(own_among(connection, row.contact_id.expression, contact_ids))
     )
     return [Message(*columns) for columns in told]
 
@@ -280,16 +273,14 @@ def _contact_links(
     return read_columns(connection, mine, CONTACT_LINKS)
 
 
-def people_of(
-    connection: Connection, account_id: int, contact_ids: Sequence[int]
-) -> dict[int, int]:
+def people_of(connection: Connection, contact_ids: Sequence[int]) -> dict[int, int]:
     """Return each of the contacts, and all that are the same person, with who counts for them."""
     row = ContactLinkRow
-    mine = select(row.contact_id, row.same_as_contact_id).where(row.account_id == account_id)
-    known = mine.where(among(connection, row.contact_id.expression, contact_ids))
+    links = select(row.contact_id, row.same_as_contact_id)
+    known = links.where(own_among(connection, row.contact_id.expression, contact_ids))
     own = dict(read_columns(connection, known, CONTACT_LINKS).iter_rows())
     persons = {own.get(contact, contact) for contact in contact_ids}
-    members = mine.where(among(connection, row.same_as_contact_id.expression, sorted(persons)))
+    members = links.where(own_among(connection, row.same_as_contact_id.expression, sorted(persons)))
     others = dict(read_columns(connection, members, CONTACT_LINKS).iter_rows())
     return others | {person: person for person in persons}
 

@@ -29,6 +29,7 @@ from sqlalchemy import (
 
 from chatlift.store.bulk import table_of
 from chatlift.store.crm import Crm
+from chatlift.store.source_names import source_names
 from chatlift.store.tables import ContactLinkRow, ContactRow, LeadRow
 
 CONTACTS, LEADS = table_of(ContactRow), table_of(LeadRow)
@@ -103,32 +104,17 @@ def _statement(dialect: str, table: Table) -> Any:
     joined = table.outerjoin(LINKS, link).join(PEOPLE, people)
     # Adding nothing keeps SQLite on the primary key, where it would take the account's index.
     is_own, is_own_too = table.c.account_id == ACCOUNT, table.c.account_id + 0 == ACCOUNT
+    # The index on external ids begins with the source; without it every row would be looked at.
+    is_of_source = table.c.source.in_(source_names(table, ACCOUNT))
     told = _is_among(dialect, table.c.external_id, "names", String())
     by_name = select(literal(0).label("by_number"), table.c.external_id.label("told"), *columns)
     by_number = select(literal(1).label("by_number"), cast(key, String).label("told"), *columns)
     return union_all(
-        by_name.select_from(joined).where(is_own, table.c.source.in_(_sources(table)), told),
+        by_name.select_from(joined).where(is_own, is_of_source, told),
         by_number.select_from(joined).where(
             is_own_too, _is_among(dialect, key, "numbers", BigInteger())
         ),
     )
-
-
-def _sources(table: Table) -> Any:
-    """Return the account's sources, each found in the index by the one before it.
-
-    The index on external ids begins with the source; without it every row would be looked at.
-    """
-    first = select(func.min(table.c.source).label("source")).where(table.c.account_id == ACCOUNT)
-    found = first.cte("sources", recursive=True)
-    others = table.alias("others")
-    following = (
-        select(func.min(others.c.source))
-        .where(others.c.account_id == ACCOUNT, others.c.source > found.c.source)
-        .scalar_subquery()
-    )
-    found = found.union_all(select(following).where(found.c.source.is_not(None)))
-    return select(found.c.source).where(found.c.source.is_not(None))
 
 
 def _is_among(

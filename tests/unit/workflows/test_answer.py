@@ -10,6 +10,7 @@ import pytest
 from tests.businesses import SOURCE, records_of
 from tests.histories import at, history
 from tests.unit.workflows.conftest import DAYS
+from tests.walks import walks_of
 
 from chatlift.errors import InvalidInput, NotReady
 from chatlift.learn.scoring import Answer, AnswerState
@@ -166,3 +167,15 @@ def test_what_cannot_be_asked_is_refused(shop: Workspace) -> None:
     shop.crm.delete_source(SOURCE)
     with pytest.raises(NotReady, match="no data"):
         asked(shop, "c7", model=ModelName.CHURN)
+
+
+@pytest.mark.parametrize("model", list(ModelName))
+def test_an_answer_about_one_walks_through_nobody_elses_rows(
+    shop: Workspace, model: ModelName
+) -> None:
+    answering = Answering()
+    first, second = ids_of(shop, model)[-2:]
+    asked(shop, first, model=model, answering=answering)
+    with walks_of(shop.database) as walks:
+        asked(shop, second, model=model, answering=answering)
+    assert walks == []

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from tests.walks import walks_of
 
 from chatlift.errors import Conflict, InvalidInput, NotFound
 from chatlift.records import CONTACTS, SAME_PERSON, Records
@@ -277,3 +278,15 @@ def test_time_passes_by_what_happened_and_never_by_the_clock(shop: Crm) -> None:
     assert observed(shop) == [("api", NOW - 9 * DAY, NOW)]
     contact(shop, replace(ANA, churned_at=NOW + DAY), at=NOW + DAY)
     assert observed(shop) == [("api", NOW - 9 * DAY, NOW + DAY)]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_telling_of_one_walks_through_nobody_elses_rows(shop: Crm) -> None:
+    contact(shop, who="ben")
+    with walks_of(shop.database) as walks:
+        for day in range(2):
+            contact(shop, replace(ANA, name=f"Ana {day}"), at=NOW + day * DAY)
+            lead(shop, at=NOW + day * DAY)
+            outcome(shop, WON, at=NOW + day * DAY)
+            posted(shop, *(message(10 * day + n, at=NOW + day * DAY) for n in range(3)))
+    assert walks == []
