@@ -7,6 +7,8 @@ their grain. Ids are the store's integers; all instants are UTC.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import polars as pl
 
@@ -89,3 +91,8 @@ class History:
     gaps: pl.DataFrame = field(default_factory=GAPS.to_frame)
     time_zone: str = "UTC"
     """IANA name of the zone in which the business's hours and weekdays are read."""
+
+    @cached_property
+    def derived(self) -> dict[str, Any]:
+        """What was made of the records and is kept with them, by name."""
+        return {}

@@ -115,6 +115,46 @@ def first_row_from(line: NDArray[Any], starts: Rows, ends: Rows, bounds: Rows) -
     return low
 
 
+def running_totals(values: NDArray[Any], dtype: type[np.integer[Any]] = np.int64) -> NDArray[Any]:
+    """Return at i the sum of all entries before i; one entry more than there are values.
+
+    Examples
+    --------
+    >>> running_totals(np.array([True, False, True])).tolist()
+    [0, 1, 1, 2]
+    """
+    totals = np.zeros(len(values) + 1, dtype=dtype)
+    np.cumsum(values, dtype=dtype, out=totals[1:])
+    return totals
+
+
+def moved_back(values: NDArray[Any], first: Any) -> NDArray[Any]:
+    """Return each entry one place later, `first` in front, the last one gone.
+
+    Examples
+    --------
+    >>> moved_back(np.array([3, 5, 9]), -1).tolist()
+    [-1, 3, 5]
+    """
+    moved = np.empty_like(values)
+    moved[:1] = first
+    moved[1:] = values[:-1]
+    return moved
+
+
+def begins_run(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Tell per entry whether it differs from the one before; the first one does.
+
+    Examples
+    --------
+    >>> begins_run(np.array([7, 7, 2])).tolist()
+    [True, False, True]
+    """
+    begins = np.ones(len(values), dtype=np.bool_)
+    np.not_equal(values[1:], values[:-1], out=begins[1:])
+    return begins
+
+
 def joined_ranges(starts: Rows, count: Rows) -> Rows:
     """Return the numbers start, start + 1 ... of each range, one range after the other.
 

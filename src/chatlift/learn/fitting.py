@@ -111,7 +111,7 @@ def text_scores(
     if weights is None:
         return np.full((len(starts), len(TEXT_COLUMNS)), np.nan)
     newest = np.maximum(starts, ends - LAST_MESSAGES)
-    windows = np.r_[starts, newest], np.r_[ends, ends]
+    windows = np.concatenate([starts, newest]), np.concatenate([ends, ends])
     means = weights.window_means(snapshot.tokens, *windows)
     return means.reshape(len(TEXT_COLUMNS), -1).T / TEXT_UNIT
 

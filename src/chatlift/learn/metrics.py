@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chatlift.learn.arrays import begins_run
 from chatlift.learn.calibration import logistic_lines, sigmoid
 
 Vector = NDArray[np.float64]
@@ -81,7 +82,7 @@ class Judged:
         """Rows from the lowest probability to the highest, and where each tie begins."""
         order = np.argsort(self.probabilities, kind="stable")
         ranked = self.probabilities[order]
-        starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
+        starts = np.flatnonzero(begins_run(ranked))
         return order, starts
 
 

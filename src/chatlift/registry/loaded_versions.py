@@ -12,6 +12,8 @@ from collections import OrderedDict, defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import Connection
+
 from chatlift.learn.scoring import Scorer
 from chatlift.registry.champions import champion_id
 from chatlift.registry.serving import scorer_of
@@ -47,8 +49,20 @@ class LoadedVersions:
             threading.Lock
         )
 
-    def champion(self, workspace: Workspace, model: ModelName, *, now: datetime) -> Loaded:
+    def champion(
+        self,
+        workspace: Workspace,
+        model: ModelName,
+        *,
+        now: datetime,
+        connection: Connection | None = None,
+    ) -> Loaded:
         """Return who serves now; a damaged champion gives way as in `Versions.load_serving`.
+
+        Parameters
+        ----------
+        connection
+            Ask over this one; by default over a connection of its own.
 
         Raises
         ------
@@ -59,7 +73,7 @@ class LoadedVersions:
         Unavailable, InvalidInput
             As `serving.scorer_of`.
         """
-        version_id = _champion_id(workspace, model)
+        version_id = _champion_id(workspace, model, connection)
         return self._found(workspace, model, version_id) or self._load(workspace, model, now)
 
     def served_at(
@@ -123,9 +137,13 @@ class LoadedVersions:
         return Loaded(version=version, scorer=scorer, warning=serving.warning)
 
 
-def _champion_id(workspace: Workspace, model: ModelName) -> int:
-    with workspace.database.read() as connection:
-        found = champion_id(connection, workspace.account.account_id, model)
+def _champion_id(
+    workspace: Workspace, model: ModelName, connection: Connection | None = None
+) -> int:
+    if connection is None:
+        with workspace.database.read() as own:
+            return _champion_id(workspace, model, own)
+    found = champion_id(connection, workspace.account.account_id, model)
     if found is None:
         raise NoChampion(model)
     return found

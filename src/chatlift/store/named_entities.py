@@ -27,8 +27,8 @@ from sqlalchemy import (
     union_all,
 )
 
+from chatlift.store.bound import account_of
 from chatlift.store.bulk import table_of
-from chatlift.store.crm import Crm
 from chatlift.store.source_names import source_names
 from chatlift.store.tables import ContactLinkRow, ContactRow, LeadRow
 
@@ -49,8 +49,12 @@ class Named:
     """Of the contact; null where no source tells it."""
 
 
-def entities_named(crm: Crm, entity: str, names: Sequence[str]) -> dict[str, list[Named]]:
-    """Return whom each name means, in the order named; a name that nobody has is absent.
+def entities_named(
+    connection: Connection, entity: str, names: Sequence[str]
+) -> dict[str, list[Named]]:
+    """Return whom each name means to the connection's account, in the order named.
+
+    A name that nobody has is absent.
 
     An id of a source comes before a number. More than one are meant where sources use one id.
 
@@ -60,10 +64,8 @@ def entities_named(crm: Crm, entity: str, names: Sequence[str]) -> dict[str, lis
         `lead` or `contact`.
     """
     table = LEADS if entity == "lead" else CONTACTS
-    with crm.database.read() as connection:
-        statement = _statement(connection.dialect.name, table)
-        values = _values(connection, crm.account_id, names)
-        rows = connection.execute(statement, values).all()
+    statement = _statement(connection.dialect.name, table)
+    rows = connection.execute(statement, _values(connection, names)).all()
     by_name: dict[str, dict[int, Named]] = defaultdict(dict)
     by_number: dict[str, dict[int, Named]] = defaultdict(dict)
     for is_number, told, entity_id, contact_id, external_id, name in rows:
@@ -75,16 +77,17 @@ def entities_named(crm: Crm, entity: str, names: Sequence[str]) -> dict[str, lis
     return {name: list(meant[name].values()) for name in dict.fromkeys(names) if name in meant}
 
 
-def _values(connection: Connection, account_id: int, names: Sequence[str]) -> dict[str, Any]:
+def _values(connection: Connection, names: Sequence[str]) -> dict[str, Any]:
     numbers = [int(name) for name in names if name.isdecimal() and str(int(name)) == name]
     told: dict[str, list[Any]] = {
         # PostgreSQL knows no NUL in a text, so nobody is called so.
         "names": [name for name in names if "\0" not in name],
         "numbers": [number for number in numbers if number <= HIGHEST_NUMBER],
     }
+    account = {"account": account_of(connection)}
     if connection.dialect.name == "sqlite":
-        return {name: json.dumps(values) for name, values in told.items()} | {"account": account_id}
-    return told | {"account": account_id}
+        return {name: json.dumps(values) for name, values in told.items()} | account
+    return told | account
 
 
 @cache

@@ -47,7 +47,7 @@ def read_history(
     """Return the account's records, all of one state of the database."""
     with database.of_account(account_id).read() as connection:
         if contact_ids is not None:
-            return read_contacts(connection, account_id, contact_ids, with_text=with_text)
+            return read_contacts(connection, contact_ids, with_text=with_text)
         pick = _Pick(account_id)
         if database.is_sqlite:
             return _history(connection, pick, with_text, _by_driver(connection))

@@ -22,6 +22,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Integer,
+    String,
     any_,
     bindparam,
     cast,
@@ -36,6 +37,7 @@ from sqlalchemy import (
 from chatlift import history
 from chatlift.history import History
 from chatlift.records import IDENTITY_FACTS
+from chatlift.store.bound import account_of
 from chatlift.store.bulk import stored_number, table_of, to_frame
 from chatlift.store.linking import linked
 from chatlift.store.tables import (
@@ -56,25 +58,23 @@ CONTACTS, MESSAGES = table_of(ContactRow), table_of(MessageRow)
 LEADS, FACTS = table_of(LeadRow), table_of(FactRow)
 LINKS, ACCOUNTS = table_of(ContactLinkRow), table_of(AccountRow)
 OBSERVATIONS, GAPS = table_of(ObservationRow), table_of(ObservationGapRow)
-AROUND = OBSERVATION, GAP, TIME_ZONE = ("observation", "gap", "time zone")
-"""Kinds of rows that are the account's own and nobody's among its contacts."""
+AROUND = LINK, OBSERVATION, GAP, TIME_ZONE = ("link", "observation", "gap", "time zone")
+"""Kinds of rows that tell of the account itself, and of who is the same person."""
 
 
 def read_contacts(
-    connection: Connection, account_id: int, contact_ids: Sequence[int], *, with_text: bool
+    connection: Connection, contact_ids: Sequence[int], *, with_text: bool = True
 ) -> History:
-    """Return what the account has of these contacts, and of who is the same person."""
-    statements = _statements_for(connection.dialect.name)
+    """Return what the connection's account has of these contacts, and of who is the same person."""
+    account_id, statements = account_of(connection), _statements_for(connection.dialect.name)
     reading = _Reading(connection, account_id, contact_ids)
-    links = reading.rows(statements.links)
-    if links:
-        reading = _Reading(
-            connection, account_id, sorted({*contact_ids, *(n for pair in links for n in pair)})
-        )
-    contacts = reading.rows(statements.contacts)
     around: dict[str, list[Row]] = {kind: [] for kind in AROUND}
     for kind, *row in reading.rows(statements.around):
         around[kind].append(tuple(row))
+    links = {number for row in around[LINK] for number in row[1:]}
+    if links:
+        reading = _Reading(connection, account_id, sorted({*contact_ids, *links}))
+    contacts = reading.rows(statements.contacts)
     told = History(
         contacts=to_frame([row[:-1] for row in contacts], history.CONTACTS),
         messages=to_frame(
@@ -109,34 +109,24 @@ class _Reading:
         is_sqlite = connection.dialect.name == "sqlite"
         self._values = {"account": account_id, "ids": json.dumps(ids) if is_sqlite else ids}
 
-    def rows(self, statement: _Prepared) -> list[Row]:
+    def rows(self, statement: Any) -> list[Row]:
         """Return the driver's tuples: instants as microseconds, flags as 0 and 1."""
-        values = {name: self._values[name] for name in statement.parameters}
-        with self._connection.execute(statement.select, values) as result:
+        with self._connection.execute(statement, self._values) as result:
             cursor: Any = result.cursor
             rows: list[Row] = cursor.fetchall()
         return rows
-
-
-@dataclass(frozen=True)
-class _Prepared:
-    """A statement, and the names of its parameters."""
-
-    select: Any
-    parameters: tuple[str, ...] = ("account", "ids")
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Statements:
     """What is read of some contacts; sorted in the database where it is by numbers."""
 
-    links: _Prepared
-    contacts: _Prepared
-    messages: _Prepared
-    messages_without_text: _Prepared
-    leads: _Prepared
-    facts: _Prepared
-    around: _Prepared
+    around: Any
+    contacts: Any
+    messages: Any
+    messages_without_text: Any
+    leads: Any
+    facts: Any
 
 
 ACCOUNT: BindParameter[int] = bindparam("account", type_=BigInteger)
@@ -145,18 +135,17 @@ ACCOUNT: BindParameter[int] = bindparam("account", type_=BigInteger)
 @cache
 def _statements_for(dialect: str) -> _Statements:
     return _Statements(
-        links=_Prepared(_links(dialect)),
-        contacts=_Prepared(_contacts(dialect)),
-        messages=_Prepared(_messages(dialect, with_text=True)),
-        messages_without_text=_Prepared(_messages(dialect, with_text=False)),
-        leads=_Prepared(_leads(dialect)),
-        facts=_Prepared(_facts_of(dialect)),
-        around=_Prepared(_around(), ("account",)),
+        around=_around(dialect),
+        contacts=_contacts(dialect),
+        messages=_messages(dialect, with_text=True),
+        messages_without_text=_messages(dialect, with_text=False),
+        leads=_leads(dialect),
+        facts=_facts_of(dialect),
     )
 
 
-def _around() -> Any:
-    """Return what is read of the account itself, at once: a statement costs a quarter of a ms."""
+def _around(dialect: str) -> Any:
+    """Return the rows of the kinds of `AROUND`, at once: a statement costs a quarter of a ms."""
     nothing = null().cast(BigInteger)
     observed = select(
         literal(OBSERVATION),
@@ -173,7 +162,7 @@ def _around() -> Any:
     zone = select(literal(TIME_ZONE), ACCOUNTS.c.time_zone, nothing, nothing).where(
         ACCOUNTS.c.account_id == ACCOUNT
     )
-    return union_all(observed, gaps, zone)
+    return union_all(observed, gaps, zone, _links(dialect))
 
 
 def _is_named(dialect: str, column: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -206,7 +195,8 @@ def _links(dialect: str) -> Any:
     is_own = LINKS.c.account_id + 0 == ACCOUNT
     persons = select(person).where(is_own, _is_named(dialect, contact))
     is_near = or_(_is_named(dialect, contact), _is_named(dialect, person), person.in_(persons))
-    return select(contact, person).where(is_own, is_near)
+    no_text = null().cast(String)
+    return select(literal(LINK), no_text, contact, person).where(is_own, is_near)
 
 
 def _contacts(dialect: str) -> Any:

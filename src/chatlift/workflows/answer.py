@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
+from sqlalchemy import Connection
 
 from chatlift.errors import InvalidInput, NotReady
 from chatlift.history import History
@@ -22,6 +23,7 @@ from chatlift.registry.account_curves import AccountCurves
 from chatlift.registry.loaded_versions import Loaded, LoadedVersions
 from chatlift.registry.workspace import Workspace
 from chatlift.store.named_entities import Named, entities_named
+from chatlift.store.reading_contacts import read_contacts
 from chatlift.vocabulary import ModelName
 
 MOST_IDS = 1_000
@@ -93,13 +95,11 @@ def answer(
         If no version serves, or there is no data yet.
     """
     _refuse(request, now)
-    loaded, in_hindsight = _who_answers(workspace, answering.versions, request, now)
-    spec = loaded.scorer.spec
-    named = entities_named(workspace.crm, spec.entity, request.ids)
-    chosen = {name: found[0] for name, found in named.items() if len(found) == 1}
-    history = workspace.crm.read_history(
-        contact_ids=sorted({e.contact_id for e in chosen.values()})
-    )
+    with workspace.database.read() as connection:
+        loaded, in_hindsight = _who_answers(workspace, answering.versions, request, now, connection)
+        named = entities_named(connection, loaded.scorer.spec.entity, request.ids)
+        chosen = {name: found[0] for name, found in named.items() if len(found) == 1}
+        history = read_contacts(connection, sorted({e.contact_id for e in chosen.values()}))
     as_of = _as_of(history, request.as_of or now)
     curve = curve_of(workspace, answering.curves, loaded.scorer, now)
     answers = _answers(loaded.scorer, history, chosen, as_of, curve)
@@ -143,10 +143,15 @@ def _refuse(request: AnswerRequest, now: datetime) -> None:
 
 
 def _who_answers(
-    workspace: Workspace, versions: LoadedVersions, request: AnswerRequest, now: datetime
+    workspace: Workspace,
+    versions: LoadedVersions,
+    request: AnswerRequest,
+    now: datetime,
+    connection: Connection,
 ) -> tuple[Loaded, bool]:
     if request.as_of is None:
-        return versions.champion(workspace, request.model, now=now), False
+        found = versions.champion(workspace, request.model, now=now, connection=connection)
+        return found, False
     return versions.served_at(workspace, request.model, request.as_of, now=now)
 
 

@@ -31,6 +31,7 @@ from chatlift.learn.arrays import (
     known_microseconds,
     looked_up,
     microseconds,
+    running_totals,
 )
 from chatlift.learn.features.facts import DatedFacts
 from chatlift.learn.features.quantiles import Buckets
@@ -65,7 +66,7 @@ class AsOf:
         self._contact_id: Rows = examples["contact_id"].cast(pl.Int64).to_numpy()
         self._lead_id = ids_of(examples["lead_id"])
         self._cutoff = microseconds(examples["cutoff"])
-        self._line = Timeline(_messages_of(history, self._contact_id), history.time_zone)
+        self._line = _timeline_of(history, self._contact_id)
         self._start, end = self._line.rows_of(self._contact_id)
         self._end = self._line.first_row_from(self._start, end, self._cutoff)
         self._windows: dict[float | None, tuple[Rows, NDArray[np.bool_]]] = {}
@@ -337,19 +338,17 @@ def ratio(part: Values, whole: Values) -> Values:
     return np.where(is_empty, np.nan, part / np.where(is_empty, 1.0, whole))
 
 
-def _messages_of(history: History, contacts: Rows) -> pl.DataFrame:
-    """Return the messages of the asked contacts, or all where that spares nothing."""
+def _timeline_of(history: History, contacts: Rows) -> Timeline:
+    """Return the timeline of the asked contacts, or of all where that spares nothing."""
     asked = pl.Series("contact_id", np.unique(contacts))
     if 2 * len(asked) > history.contacts.height:
-        return history.messages
-    return history.messages.filter(pl.col("contact_id").is_in(asked.implode()))
+        return Timeline.of(history)
+    theirs = history.messages.filter(pl.col("contact_id").is_in(asked.implode()))
+    return Timeline(theirs, history.time_zone)
 
 
 def _sum_up(values: Column) -> Column:
-    dtype = np.int32 if values.dtype == np.bool_ else np.int64
-    totals = np.zeros(len(values) + 1, dtype=dtype)
-    np.cumsum(values, dtype=dtype, out=totals[1:])
-    return totals
+    return running_totals(values, np.int32 if values.dtype == np.bool_ else np.int64)
 
 
 def _pick(column: Column, rows: Rows, exists: NDArray[np.bool_]) -> Column:

@@ -18,6 +18,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from chatlift.learn.arrays import running_totals
+
 Rows = NDArray[np.int64]
 
 BITS = 8
@@ -41,7 +43,7 @@ class Buckets:
         codes, counts = self._codes, []
         for bit in reversed(range(BITS)):
             is_zero = (codes >> bit) & 1 == 0
-            counts.append(np.r_[0, np.cumsum(is_zero, dtype=np.int32)].astype(np.int32))
+            counts.append(running_totals(is_zero, np.int32))
             codes = np.concatenate([codes[is_zero], codes[~is_zero]])
         return counts
 

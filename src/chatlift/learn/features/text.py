@@ -21,7 +21,14 @@ from numpy.typing import NDArray
 
 from chatlift.errors import InvalidInput
 from chatlift.history import History
-from chatlift.learn.arrays import Rows, ids_of, joined_ranges, microseconds
+from chatlift.learn.arrays import (
+    Rows,
+    begins_run,
+    ids_of,
+    joined_ranges,
+    microseconds,
+    running_totals,
+)
 from chatlift.learn.features.timeline import DAY, Inbound
 
 Hashes = NDArray[np.uint64]
@@ -71,7 +78,7 @@ class TokenMatrix:
         """Return the tokens of the named messages only."""
         count = self.counts[rows]
         indices = self.indices[joined_ranges(self.indptr[rows], count)]
-        return TokenMatrix(indptr=np.r_[0, np.cumsum(count)], indices=indices, bits=self.bits)
+        return TokenMatrix(indptr=running_totals(count), indices=indices, bits=self.bits)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,10 +101,10 @@ class TextWeights:
                 f"Weights for {self.bits} bits cannot score tokens of {tokens.bits} bits. "
                 "Hash the messages with the bits of the version."
             )
-        running = np.zeros(len(tokens.indices) + 1, dtype=np.int64)
-        np.cumsum(self.weights[tokens.indices], dtype=np.int64, out=running[1:])
+        running = running_totals(self.weights[tokens.indices])
         sums = running[tokens.indptr[1:]] - running[tokens.indptr[:-1]]
-        return np.rint(sums / np.sqrt(np.maximum(tokens.counts, 1))).astype(np.int64)
+        scores: Rows = np.rint(sums / np.sqrt(np.maximum(tokens.counts, 1))).astype(np.int64)
+        return scores
 
     def window_means(self, tokens: TokenMatrix, starts: Rows, ends: Rows) -> NDArray[np.float64]:
         """Return the mean score of each range [start, end) of messages; NaN where it is empty.
@@ -170,7 +177,7 @@ def _piece_hashes(distinct: list[str], key: bytes) -> _Hashed:
         found = [_hashes_of(word, key) for word in distinct]
         return _Hashed(
             words=np.array([word for word, _ in found], dtype=np.uint64),
-            starts=np.r_[0, np.cumsum([len(pieces) for _, pieces in found])].astype(np.int64),
+            starts=running_totals(np.array([len(pieces) for _, pieces in found], dtype=np.int64)),
             pieces=np.concatenate([np.empty(0, np.uint64), *(pieces for _, pieces in found)]),
         )
     base = hashlib.blake2b(key=hashlib.sha256(key).digest(), digest_size=8)
@@ -185,7 +192,7 @@ def _piece_hashes(distinct: list[str], key: bytes) -> _Hashed:
 
     pieces = [[number(piece) for piece in _pieces_of(word)] for word in distinct]
     flat = np.array([value for word in pieces for value in word], dtype=np.uint64)
-    starts = np.r_[0, np.cumsum([len(word) for word in pieces])].astype(np.int64)
+    starts = running_totals(np.array([len(word) for word in pieces], dtype=np.int64))
     words = np.array([number(f"w:{word}") for word in distinct], dtype=np.uint64)
     return _Hashed(words, starts, flat)
 
@@ -250,9 +257,9 @@ def _distinct(packed: Hashes, messages: int, bits: int) -> TokenMatrix:
     row = packed >> np.uint64(32)
     token = packed & np.uint64(2**bits - 1)
     keys = np.sort((row << np.uint64(bits)) | token)
-    keys = keys[np.r_[True, keys[1:] != keys[:-1]]] if len(keys) else keys
+    keys = keys[begins_run(keys)]
     rows = (keys >> np.uint64(bits)).astype(np.int64)
-    indptr = np.r_[0, np.cumsum(np.bincount(rows, minlength=messages))].astype(np.int64)
+    indptr = running_totals(np.bincount(rows, minlength=messages))
     indices = (keys & np.uint64(2**bits - 1)).astype(np.int32)
     return TokenMatrix(indptr=indptr, indices=indices, bits=bits)
 
@@ -274,7 +281,7 @@ def documents_of(tokens: TokenMatrix, starts: Rows, ends: Rows) -> Any:
     )
     count = ends - starts
     weight = np.repeat(1 / np.maximum(count, 1), count)
-    indptr = np.r_[0, np.cumsum(count)]
+    indptr = running_totals(count)
     mean = csr_array(
         (weight, joined_ranges(starts, count), indptr), shape=(len(starts), len(tokens))
     )
@@ -367,7 +374,7 @@ def rows_read(count: int, starts: Rows, ends: Rows) -> tuple[Rows, Rows, Rows]:
     np.add.at(edges, starts, 1)
     np.add.at(edges, ends, -1)
     is_read = np.cumsum(edges[:-1]) > 0
-    before = np.r_[0, np.cumsum(is_read)]
+    before = running_totals(is_read)
     return np.flatnonzero(is_read), before[starts], before[ends]
 
 
@@ -379,7 +386,7 @@ def windowed_means(scores: Rows, starts: Rows, ends: Rows) -> NDArray[np.float64
     >>> windowed_means(np.array([1, 3]), np.array([0, 2]), np.array([2, 2])).tolist()
     [2.0, nan]
     """
-    running = np.r_[0, np.cumsum(scores, dtype=np.int64)]
+    running = running_totals(scores)
     count = ends - starts
     means = (running[ends] - running[starts]) / np.maximum(count, 1)
     return np.where(count > 0, means, np.nan)

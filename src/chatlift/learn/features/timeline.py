@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from chatlift.errors import InvalidInput
 from chatlift.history import History
-from chatlift.learn.arrays import NONE, Rows, first_row_from, microseconds
+from chatlift.learn.arrays import NONE, Rows, begins_run, first_row_from, microseconds, moved_back
 from chatlift.vocabulary import Direction
 
 Column = NDArray[Any]
@@ -36,6 +36,8 @@ QUIET = 24 * HOUR
 PARTS_OF_DAY = 4
 """Night, morning, afternoon, evening: six hours each."""
 SATURDAY = 5
+FEW_MESSAGES = 100_000
+"""The columns of a longer timeline are dropped with it, so that memory stays free for others."""
 WRITTEN_KINDS = ("text", "template", "button", "interactive", "reaction", "system")
 """Kinds of message that carry words or taps; every other kind is media."""
 QUESTION_MARKS = r"[?\x{BF}\x{61F}\x{FF1F}\x{2047}\x{55E}\x{37E}\x{2E2E}]"
@@ -66,8 +68,13 @@ class Timeline:
 
     @classmethod
     def of(cls, history: History) -> Timeline:
-        """Return the timeline of a history's messages."""
-        return cls(history.messages, history.time_zone)
+        """Return the timeline of a history's messages; that of a few is made once and kept."""
+        if history.messages.height > FEW_MESSAGES:
+            return cls(history.messages, history.time_zone)
+        if "timeline" not in history.derived:
+            history.derived["timeline"] = cls(history.messages, history.time_zone)
+        line: Timeline = history.derived["timeline"]
+        return line
 
     def __len__(self) -> int:
         return len(self.sent_at)
@@ -117,7 +124,7 @@ class Timeline:
     def starts(self) -> Rows:
         """For each message the row at which its contact begins."""
         rows = np.arange(len(self))
-        begins = np.r_[True, self.contact_id[1:] != self.contact_id[:-1]][: len(self)]
+        begins = begins_run(self.contact_id)
         return np.maximum.accumulate(np.where(begins, rows, 0)) if len(self) else rows
 
     @cached_property
@@ -151,7 +158,7 @@ class Timeline:
         rows = np.where(where, np.arange(len(self)), NONE)
         latest = np.maximum.accumulate(rows) if len(self) else rows
         if not inclusive:
-            latest = np.r_[NONE, latest[:-1]][: len(self)]
+            latest = moved_back(latest, NONE)
         return np.where(latest >= self.starts, latest, NONE)
 
     def seconds_since(self, rows: Rows) -> Rows:
@@ -314,7 +321,7 @@ def _answers_send(line: Timeline) -> Column:
 
 def _starts_turn(line: Timeline) -> Column:
     is_in, starts = line.column("is_in"), line.column("starts_conversation")
-    return np.asarray(starts | (is_in != np.r_[False, is_in[:-1]][: len(line)]))
+    return np.asarray(starts | (is_in != moved_back(is_in, False)))
 
 
 def _turn_delay(line: Timeline) -> Column:

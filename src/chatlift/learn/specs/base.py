@@ -24,6 +24,7 @@ from chatlift.learn.arrays import (
     Rows,
     Values,
     as_instants,
+    begins_run,
     microsecond_of,
 )
 from chatlift.records import INSTANT
@@ -91,12 +92,11 @@ class Asked:
 
     def with_before(self, span: timedelta) -> Asked:
         """Return the pairs and those of the same entities a span earlier, each once."""
-        earlier = self.cutoffs - span // MICROSECOND
-        pairs = np.column_stack(
-            [np.r_[self.entity_ids, self.entity_ids], np.r_[self.cutoffs, earlier]]
-        )
-        once = np.unique(pairs, axis=0)
-        return Asked(entity_ids=once[:, 0], cutoffs=once[:, 1])
+        entity_ids = np.concatenate([self.entity_ids, self.entity_ids])
+        cutoffs = np.concatenate([self.cutoffs, self.cutoffs - span // MICROSECOND])
+        order = np.lexsort((cutoffs, entity_ids))
+        both = Asked(entity_ids=entity_ids[order], cutoffs=cutoffs[order])
+        return both.take(begins_run(both.entity_ids) | begins_run(both.cutoffs))
 
 
 def examples_of(

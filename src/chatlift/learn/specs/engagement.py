@@ -16,13 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from chatlift.history import History
-from chatlift.learn.arrays import (
-    MICROSECOND,
-    Rows,
-    Values,
-    microseconds,
-    places_of,
-)
+from chatlift.learn.arrays import MICROSECOND, Rows, Values, begins_run, microseconds, places_of
 from chatlift.learn.features.facts import DatedFacts
 from chatlift.learn.features.timeline import Inbound, Timeline
 from chatlift.learn.specs.base import (
@@ -93,8 +87,9 @@ class _Sends:
 def _sends(history: History, quiet: int) -> _Sends:
     """Return the sends: after `quiet` microseconds without a message, not automatic, not failed."""
     line = Timeline.of(history)
-    is_first = np.r_[True, line.contact_id[1:] != line.contact_id[:-1]][: len(line)]
-    was_quiet = is_first | (np.diff(line.sent_at, prepend=line.sent_at[:1]) >= quiet)
+    was_quiet = begins_run(line.contact_id) | (
+        np.diff(line.sent_at, prepend=line.sent_at[:1]) >= quiet
+    )
     rows = np.flatnonzero(was_quiet & line.column("is_out") & ~line.column("is_automatic"))
     rows = rows[~np.isin(line.messages["message_id"].to_numpy()[rows], _failed(history))]
     inbound = Inbound(history)
