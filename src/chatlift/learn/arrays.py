@@ -7,6 +7,7 @@ pay it hundreds of times. So what reads a few columns does it here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,6 +24,8 @@ NONE = -1
 """Stands where there is no row and no id."""
 FEW_RANGES = 16
 """Up to so many ranges are searched one by one, which is quicker than all of them together."""
+FEW_ROWS = 1_000
+"""Up to so many rows, to hand expressions to other threads takes longer than to work them out."""
 
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -86,6 +89,12 @@ def by_name(names: pl.Series, known: pl.Series, values: Values) -> Values:
     for name, value in zip(known, values, strict=True):
         found[(names == name).to_numpy()] = value
     return found
+
+
+def selected(frame: pl.DataFrame, expressions: Sequence[pl.Expr]) -> pl.DataFrame:
+    """Return the expressions over the frame; of a few rows one after the other, on this thread."""
+    few = frame.height <= FEW_ROWS
+    return frame.select_seq(expressions) if few else frame.select(expressions)
 
 
 def first_row_from(line: NDArray[Any], starts: Rows, ends: Rows, bounds: Rows) -> Rows:

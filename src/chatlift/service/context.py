@@ -102,7 +102,8 @@ def service_in(app: FastAPI) -> Service:
         return found
 
 
-def _service(request: Request) -> Service:
+async def _service(request: Request) -> Service:
+    # Asynchronous, as all our dependencies: others cost a change of threads each.
     return service_in(request.app)
 
 

@@ -26,7 +26,7 @@ from chatlift.workflows.put_records import post_messages, put_contact, put_lead,
 OWN_SOURCE = "api"
 
 
-def _named(source: SourceName = OWN_SOURCE) -> str:
+async def _named(source: SourceName = OWN_SOURCE) -> str:
     return parse_source(source)
 
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
-from pydantic import AwareDatetime
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import AwareDatetime, BaseModel
 
 from chatlift.errors import Conflict, InvalidInput, NotFound, NotReady
 from chatlift.learn.scoring import Answer, Trend
@@ -205,7 +205,7 @@ def routes_of(model: ModelName) -> None:
         search: Search = None,
         limit: Limit = 50,
         cursor: Cursor = None,
-    ) -> PredictionsBody:
+    ) -> Response:
         _refuse_band(model, band)
         wanted = ListRequest(
             model=model,
@@ -213,35 +213,42 @@ def routes_of(model: ModelName) -> None:
             limit=limit,
             behind=None if cursor is None else _place(cursor),
         )
-        return listed(caller, service, wanted)
+        return _written(listed(caller, service, wanted))
 
     def show(
         caller: Viewer,
         service: ServiceDep,
         entity_id: EntityId,
         as_of: AsOf = None,
-    ) -> SinglePredictionBody:
+    ) -> Response:
         wanted = AnswerRequest(model=model, ids=(entity_id,), as_of=as_of)
-        return one(caller, service, wanted)
+        return _written(one(caller, service, wanted))
 
-    def answer_batch(caller: Viewer, service: ServiceDep, body: IdsBody) -> BatchAnswerBody:
-        return batch(caller, service, AnswerRequest(model=model, ids=tuple(body.ids)))
+    def answer_batch(caller: Viewer, service: ServiceDep, body: IdsBody) -> Response:
+        wanted = AnswerRequest(model=model, ids=tuple(body.ids))
+        return _written(batch(caller, service, wanted))
 
     entity = SPECS[model].entity
-    declared: tuple[tuple[str, str, str, str, Any], ...] = (
-        ("GET", path, "list", f"List every {entity} that can be scored, by score.", list_all),
-        ("GET", f"{path}/{{entity_id}}", "show", f"Score one {entity} now.", show),
-        ("POST", f"{path}/batch", "batch", f"Score up to 1,000 {entity}s now.", answer_batch),
+    declared: tuple[tuple[str, str, str, str, Any, type[BaseModel]], ...] = (
+        ("GET", "", "list", f"List scored {entity}s, highest first.", list_all, PredictionsBody),
+        ("GET", "/{entity_id}", "show", f"Score one {entity} now.", show, SinglePredictionBody),
+        ("POST", "/batch", "batch", f"Score up to 1,000 {entity}s.", answer_batch, BatchAnswerBody),
     )
-    for method, address, name, summary, endpoint in declared:
+    for method, address, name, summary, endpoint, body in declared:
         router.add_api_route(
-            address,
+            path + address,
             endpoint,
             methods=[method],
             operation_id=f"{model}_{name}",
             summary=summary,
+            response_model=body,
             responses=described(404, 409),
         )
+
+
+def _written(body: BaseModel) -> Response:
+    """Return a body as JSON; the framework would check it anew, on another thread."""
+    return Response(body.model_dump_json(), media_type="application/json")
 
 
 for name in ModelName:

@@ -18,7 +18,7 @@ import polars as pl
 
 from chatlift.errors import InvalidInput
 from chatlift.history import History
-from chatlift.learn.arrays import MICROSECONDS_A_DAY, ids_of, microseconds
+from chatlift.learn.arrays import MICROSECONDS_A_DAY, ids_of, microseconds, selected
 from chatlift.learn.features.facts import DatedFacts
 from chatlift.records import INSTANT
 from chatlift.vocabulary import FactSubject
@@ -151,7 +151,7 @@ class AttributeEncoder:
             return pl.DataFrame(height=len(cutoffs))
         texts = [_texts(attributes, attribute.name) for attribute in self.attributes]
         now = (cutoffs.cast(INSTANT).cast(pl.Int64) / MICROSECONDS_A_DAY).alias(_CUTOFF_DAYS)
-        return pl.DataFrame([*texts, now]).select(self._encoders)
+        return selected(pl.DataFrame([*texts, now]), self._encoders)
 
     @cached_property
     def _encoders(self) -> tuple[pl.Expr, ...]:
@@ -205,7 +205,7 @@ class AttributeEncoder:
 def trimmed(attributes: pl.DataFrame) -> pl.DataFrame:
     """Return the columns without white space around their values; what is empty is unknown."""
     text = pl.all().str.strip_chars()
-    return attributes.select(pl.when(text != "").then(text))
+    return selected(attributes, [pl.when(text != "").then(text)])
 
 
 def _texts(attributes: pl.DataFrame, name: str) -> pl.Series:

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from chatlift.learn.arrays import NONE, Rows, first_row_from, microseconds
+from chatlift.learn.arrays import FEW_ROWS, NONE, Rows, first_row_from, microseconds
 from chatlift.vocabulary import FactSubject
 
 
@@ -37,8 +37,7 @@ class DatedFacts:
         cutoffs
             Microseconds per example.
         """
-        is_told = (self._facts["subject"] == subject.value) & (self._facts["name"] == name)
-        rows = self._in_order(np.flatnonzero(is_told.to_numpy()))
+        rows = self._in_order(self._rows_told(subject, name))
         if not len(rows):
             return np.full(len(ids), NONE)
         owner = self._subject_id[rows]
@@ -46,6 +45,21 @@ class DatedFacts:
         last = owner.searchsorted(ids, side="right")
         place = first_row_from(self._known_at[rows], first, last, cutoffs) - 1
         return np.where(place >= first, rows[place], NONE)
+
+    def _rows_told(self, subject: FactSubject, name: str) -> Rows:
+        if len(self._facts) <= FEW_ROWS:
+            return np.array(self._few.get((subject.value, name), []), dtype=np.int64)
+        is_told = (self._facts["subject"] == subject.value) & (self._facts["name"] == name)
+        return np.flatnonzero(is_told.to_numpy())
+
+    @cached_property
+    def _few(self) -> dict[tuple[str, str], list[int]]:
+        """The rows by subject and name; of a few, which are sooner sorted than compared."""
+        found: dict[tuple[str, str], list[int]] = {}
+        told = zip(self._facts["subject"].to_list(), self._facts["name"].to_list(), strict=True)
+        for row, key in enumerate(told):
+            found.setdefault(key, []).append(row)
+        return found
 
     def values_at(self, rows: Rows) -> pl.Series:
         """Return the texts of rows; null where the row is -1 or the value is known to be empty."""

@@ -57,6 +57,9 @@ class Buckets:
         >>> Buckets(np.array([60, 0, 3600])).quantile(np.array([0]), np.array([2]), 0.0).tolist()
         [0.0]
         """
+        if len(starts) <= FEW_RANGES:
+            spans = zip(starts.tolist(), ends.tolist(), strict=True)
+            return np.array([self._of_range(start, end, share) for start, end in spans])
         count = ends - starts
         place = np.maximum(count - 1, 0) * share
         lower = np.floor(place).astype(np.int64)
@@ -66,12 +69,20 @@ class Buckets:
             value = value + (upper - value) * (place - lower)
         return np.where(count > 0, value, np.nan)
 
+    def _of_range(self, start: int, end: int, share: float) -> float:
+        """Return the quantile of one range; sorting it is quicker than looking at every bit."""
+        if start >= end:
+            return np.nan
+        values = MIDDLES[np.sort(self._codes[start:end])]
+        place = (end - start - 1) * share
+        lower = int(place)
+        value = float(values[lower])
+        if place == lower:
+            return value
+        return value + (float(values[lower + 1]) - value) * (place - lower)
+
     def _nth(self, starts: Rows, ends: Rows, rank: Rows) -> NDArray[np.float64]:
         """Return the middle of the bucket that holds the value of the given rank (from 0)."""
-        if len(starts) <= FEW_RANGES:
-            spans = zip(starts.tolist(), ends.tolist(), rank.tolist(), strict=True)
-            codes = [np.sort(self._codes[s:e])[nth] if e > s else 0 for s, e, nth in spans]
-            return np.asarray(MIDDLES[codes], dtype=np.float64)
         code = np.zeros(len(starts), dtype=np.int64)
         low, high, rank = starts, ends, rank.copy()
         for bit, zeros in zip(reversed(range(BITS)), self._zeros, strict=True):

@@ -19,7 +19,15 @@ from numpy.typing import NDArray
 
 from chatlift.errors import InvalidInput
 from chatlift.history import History
-from chatlift.learn.arrays import NONE, Rows, begins_run, first_row_from, microseconds, moved_back
+from chatlift.learn.arrays import (
+    NONE,
+    Rows,
+    begins_run,
+    first_row_from,
+    microseconds,
+    moved_back,
+    selected,
+)
 from chatlift.vocabulary import Direction
 
 Column = NDArray[Any]
@@ -136,7 +144,7 @@ class Timeline:
         """
         is_in = self.column("is_in")
         texts = self.messages["text"].filter(pl.Series(is_in))
-        found = texts.cast(pl.String).to_frame("text").select(LOOKS)
+        found = selected(texts.cast(pl.String).to_frame("text"), LOOKS)
         return {name: _spread(found[name].to_numpy(), is_in) for name in found.columns}
 
     def rows_of(self, contacts: Rows) -> tuple[Rows, Rows]:

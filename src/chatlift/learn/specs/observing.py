@@ -102,7 +102,8 @@ def ends_of_contacts(history: History, as_of: datetime) -> pl.DataFrame:
         `as_of`.
     """
     ends = np.fmin(Observed(history).through, microsecond_of(as_of)).astype(np.int64)
-    return history.contacts[["contact_id", "source"]].with_columns(as_instants("end", ends))
+    contacts = history.contacts
+    return pl.DataFrame([contacts["contact_id"], contacts["source"], as_instants("end", ends)])
 
 
 def observed_through(history: History) -> datetime | None:
