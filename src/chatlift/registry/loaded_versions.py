@@ -12,8 +12,6 @@ from collections import OrderedDict, defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection
-
 from chatlift.learn.scoring import Scorer
 from chatlift.registry.champions import champion_id
 from chatlift.registry.serving import scorer_of
@@ -49,20 +47,8 @@ class LoadedVersions:
             threading.Lock
         )
 
-    def champion(
-        self,
-        workspace: Workspace,
-        model: ModelName,
-        *,
-        now: datetime,
-        connection: Connection | None = None,
-    ) -> Loaded:
+    def champion(self, workspace: Workspace, model: ModelName, *, now: datetime) -> Loaded:
         """Return who serves now; a damaged champion gives way as in `Versions.load_serving`.
-
-        Parameters
-        ----------
-        connection
-            Ask over this one; by default over a connection of its own.
 
         Raises
         ------
@@ -73,7 +59,23 @@ class LoadedVersions:
         Unavailable, InvalidInput
             As `serving.scorer_of`.
         """
-        version_id = _champion_id(workspace, model, connection)
+        return self.with_id(workspace, model, _champion_id(workspace, model), now=now)
+
+    def with_id(
+        self, workspace: Workspace, model: ModelName, version_id: int | None, *, now: datetime
+    ) -> Loaded:
+        """Return the version that the database named as champion, or who serves by now.
+
+        Loading one takes connections of its own, so hold none meanwhile: a pool of connections
+        that all wait for another one never moves.
+
+        Parameters
+        ----------
+        version_id
+            As `champions.champion_id` tells it. Raises as `champion`.
+        """
+        if version_id is None:
+            raise NoChampion(model)
         return self._found(workspace, model, version_id) or self._load(workspace, model, now)
 
     def served_at(
@@ -112,7 +114,8 @@ class LoadedVersions:
     def _load(self, workspace: Workspace, model: ModelName, now: datetime) -> Loaded:
         with self._loading[workspace.account.account_id, model]:
             # Whoever held the lock has loaded it meanwhile.
-            found = self._found(workspace, model, _champion_id(workspace, model))
+            version_id = _champion_id(workspace, model)
+            found = None if version_id is None else self._found(workspace, model, version_id)
             if found is not None:
                 return found
             return self._keep(workspace, workspace.versions.load_serving(model, now=now))
@@ -137,13 +140,6 @@ class LoadedVersions:
         return Loaded(version=version, scorer=scorer, warning=serving.warning)
 
 
-def _champion_id(
-    workspace: Workspace, model: ModelName, connection: Connection | None = None
-) -> int:
-    if connection is None:
-        with workspace.database.read() as own:
-            return _champion_id(workspace, model, own)
-    found = champion_id(connection, workspace.account.account_id, model)
-    if found is None:
-        raise NoChampion(model)
-    return found
+def _champion_id(workspace: Workspace, model: ModelName) -> int | None:
+    with workspace.database.read() as connection:
+        return champion_id(connection, workspace.account.account_id, model)

@@ -12,14 +12,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
-from sqlalchemy import Connection
 
 from chatlift.errors import InvalidInput, NotReady
 from chatlift.history import History
 from chatlift.learn.best_time import AccountCurve
 from chatlift.learn.scoring import Answer, Scorer, entities_by_end, unscorable
+from chatlift.learn.specs.directory import SPECS
 from chatlift.learn.specs.observing import observed_through
 from chatlift.registry.account_curves import AccountCurves
+from chatlift.registry.champions import champion_id
 from chatlift.registry.loaded_versions import Loaded, LoadedVersions
 from chatlift.registry.workspace import Workspace
 from chatlift.store.named_entities import Named, entities_named
@@ -96,10 +97,11 @@ def answer(
     """
     _refuse(request, now)
     with workspace.database.read() as connection:
-        loaded, in_hindsight = _who_answers(workspace, answering.versions, request, now, connection)
-        named = entities_named(connection, loaded.scorer.spec.entity, request.ids)
+        champion = champion_id(connection, workspace.account.account_id, request.model)
+        named = entities_named(connection, SPECS[request.model].entity, request.ids)
         chosen = {name: found[0] for name, found in named.items() if len(found) == 1}
         history = read_contacts(connection, sorted({e.contact_id for e in chosen.values()}))
+    loaded, in_hindsight = _who_answers(workspace, answering.versions, request, champion, now)
     as_of = _as_of(history, request.as_of or now)
     curve = curve_of(workspace, answering.curves, loaded.scorer, now)
     answers = _answers(loaded.scorer, history, chosen, as_of, curve)
@@ -146,12 +148,11 @@ def _who_answers(
     workspace: Workspace,
     versions: LoadedVersions,
     request: AnswerRequest,
+    champion: int | None,
     now: datetime,
-    connection: Connection,
 ) -> tuple[Loaded, bool]:
     if request.as_of is None:
-        found = versions.champion(workspace, request.model, now=now, connection=connection)
-        return found, False
+        return versions.with_id(workspace, request.model, champion, now=now), False
     return versions.served_at(workspace, request.model, request.as_of, now=now)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from threading import Barrier
 
 import polars as pl
 import pytest
@@ -23,6 +25,8 @@ from chatlift.workflows.predict import PredictReport, PredictRequest, predict
 
 NOW = at(DAYS)
 LEADS = ModelName.LEAD_SCORING
+MANY = 32
+"""Callers at once: more than a pool holds connections."""
 
 
 def asked(
@@ -179,3 +183,19 @@ def test_an_answer_about_one_walks_through_nobody_elses_rows(
     with walks_of(shop.database) as walks:
         asked(shop, second, model=model, answering=answering)
     assert walks == []
+
+
+def test_more_callers_than_connections_are_answered_while_the_champion_is_loaded(
+    shop_on: Workspace,
+) -> None:
+    (name,) = ids_of(shop_on, LEADS)[-1:]
+    answering, begin = Answering(), Barrier(MANY)
+
+    def ask(as_of: datetime | None) -> float:
+        begin.wait()
+        report = asked(shop_on, name, answering=answering, as_of=as_of)
+        return report.answers[0].answer.score
+
+    with ThreadPoolExecutor(MANY) as pool:
+        scores = list(pool.map(ask, [None, NOW] * (MANY // 2)))
+    assert len(set(scores)) == 1
