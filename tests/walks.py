@@ -1,4 +1,4 @@
-"""Which statements walk through an account's rows, by SQLite's own plans.
+"""Which statements walk through rows that they do not ask for, by the databases' own plans.
 
 An account may have a hundred thousand contacts, so what is done for one looks up that one's rows; a
 search by the account alone is a walk through those of all.
@@ -7,7 +7,7 @@ search by the account alone is a walk through those of all.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,10 +15,17 @@ from sqlalchemy import Connection, event
 
 from chatlift.store.database import Database
 
-GROWING = "contacts|contact_links|conversations|messages|message_links|leads|facts|predictions"
-WALK = re.compile(rf"(SCAN|SEARCH) ({GROWING})( USING .*\(account_id=\?\))?$")
-NO_WALKS = "WITH RECURSIVE sources", "ix_facts_ties"
-"""The first source is found at the index's beginning; ties are those told of as the same person."""
+GROWING = (
+    "contacts|people|contact_links|conversations|messages|message_links|leads|facts|predictions"
+)
+"""Tables of which an account may have any number of rows, and their other names in statements."""
+SCAN = re.compile(rf"SCAN ({GROWING})\b")
+WALK = re.compile(rf"SEARCH ({GROWING}) USING .*\(account_id=\?( AND source=\?)?\)( LEFT-JOIN)?$")
+WHOLE = re.compile(rf"Seq Scan on ({GROWING})\b")
+FIRST_ROW = "SETUP"
+"""A recursion starts at the first entry of an index, which says that it is searched as a whole."""
+TIES = "ix_facts_ties"
+"""Ties are what was told of as the same person; there are few."""
 
 
 @contextmanager
@@ -33,11 +40,33 @@ def walks_of(database: Database) -> Iterator[list[str]]:
 
     engine = database._engine
     event.listen(engine, "before_cursor_execute", note)
-    yield found
-    event.remove(engine, "before_cursor_execute", note)
+    try:
+        yield found
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
     with database.across_accounts().read() as connection:
+        if not database.is_sqlite:
+            # Few rows are sooner read than looked up; so, only where there is no other way.
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
         for sql, values in executed.items():
-            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", tuple(values))
-            steps = [row[3] for row in plan]
-            told = [f"{step} for {sql}" for step in steps if WALK.match(step)]
-            found += [step for step in told if not any(words in step for words in NO_WALKS)]
+            explain = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
+            plan = connection.exec_driver_sql(f"{explain} {sql}", values).all()
+            walks = walks_in(plan) if database.is_sqlite else scans_in(plan)
+            found += [f"{step} for {sql}" for step in walks]
+
+
+def scans_in(plan: Sequence[Any]) -> list[str]:
+    """Return the lines of PostgreSQL's plan that read a whole table, whoever's rows it holds."""
+    return [line for (line,) in plan if WHOLE.search(line)]
+
+
+def walks_in(plan: Sequence[Any]) -> list[str]:
+    """Return the steps of SQLite's plan that walk; its rows are number, parent, unused and step."""
+    steps = {number: step for number, _, _, step in plan}
+    return [
+        step
+        for _, parent, _, step in plan
+        if (SCAN.match(step) or WALK.match(step))
+        and steps.get(parent) != FIRST_ROW
+        and TIES not in step
+    ]

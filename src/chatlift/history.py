@@ -7,7 +7,6 @@ their grain. Ids are the store's integers; all instants are UTC.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import polars as pl
@@ -92,7 +91,5 @@ class History:
     time_zone: str = "UTC"
     """IANA name of the zone in which the business's hours and weekdays are read."""
 
-    @cached_property
-    def derived(self) -> dict[str, Any]:
-        """What was made of the records and is kept with them, by name."""
-        return {}
+    derived: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What `learn` made of these records and would make again, by name; another record has none."""

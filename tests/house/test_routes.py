@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from inspect import iscoroutinefunction
 
 import httpx
 import pytest
-from fastapi.routing import iter_route_contexts
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute, iter_route_contexts
 from structlog.testing import capture_logs
 from tests.businesses import quick, write
 from tests.histories import business
@@ -45,6 +47,26 @@ def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     }
     with served(tmp_path_factory.mktemp("walk"), environ=environ) as opened:
         yield opened
+
+
+def test_no_route_pays_a_change_of_threads_for_what_it_depends_on(at: Served) -> None:
+    contexts = [route for route in iter_route_contexts(at.app.routes) if route.endpoint]
+    found = [route.dependant for route in contexts if isinstance(route.route, APIRoute)]
+    calls = {part.call for dependant in found for part in parts_of(dependant)}
+    assert calls
+    waiting = [call for call in calls if not (iscoroutinefunction(call) or is_asked_async(call))]
+    assert waiting == []
+
+
+def parts_of(dependant: Dependant) -> Iterator[Dependant]:
+    """All that a route depends on, through all its dependencies, and not the route itself."""
+    for part in dependant.dependencies:
+        yield part
+        yield from parts_of(part)
+
+
+def is_asked_async(call: object) -> bool:
+    return iscoroutinefunction(getattr(call, "__call__", None))  # noqa: B004 - an instance's
 
 
 def addresses(at: Served) -> list[Address]:

@@ -12,6 +12,8 @@ from collections import OrderedDict, defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import Connection
+
 from chatlift.learn.scoring import Scorer
 from chatlift.registry.champions import champion_id
 from chatlift.registry.serving import scorer_of
@@ -59,23 +61,21 @@ class LoadedVersions:
         Unavailable, InvalidInput
             As `serving.scorer_of`.
         """
-        return self.with_id(workspace, model, _champion_id(workspace, model), now=now)
+        return self.named_champion(workspace, model, _champion_id(workspace, model), now=now)
 
-    def with_id(
-        self, workspace: Workspace, model: ModelName, version_id: int | None, *, now: datetime
+    def named_champion(
+        self, workspace: Workspace, model: ModelName, version_id: int, *, now: datetime
     ) -> Loaded:
-        """Return the version that the database named as champion, or who serves by now.
+        """Return the champion that the database named a moment ago; raises as `champion`.
 
-        Loading one takes connections of its own, so hold none meanwhile: a pool of connections
-        that all wait for another one never moves.
+        If it has to be loaded, who serves by then is loaded. That takes connections of its own, so
+        hold none meanwhile: a pool whose connections all wait for one more never moves.
 
         Parameters
         ----------
         version_id
-            As `champions.champion_id` tells it. Raises as `champion`.
+            As `champions.champion_id` tells it.
         """
-        if version_id is None:
-            raise NoChampion(model)
         return self._found(workspace, model, version_id) or self._load(workspace, model, now)
 
     def served_at(
@@ -114,8 +114,7 @@ class LoadedVersions:
     def _load(self, workspace: Workspace, model: ModelName, now: datetime) -> Loaded:
         with self._loading[workspace.account.account_id, model]:
             # Whoever held the lock has loaded it meanwhile.
-            version_id = _champion_id(workspace, model)
-            found = None if version_id is None else self._found(workspace, model, version_id)
+            found = self._found(workspace, model, _champion_id(workspace, model))
             if found is not None:
                 return found
             return self._keep(workspace, workspace.versions.load_serving(model, now=now))
@@ -140,6 +139,20 @@ class LoadedVersions:
         return Loaded(version=version, scorer=scorer, warning=serving.warning)
 
 
-def _champion_id(workspace: Workspace, model: ModelName) -> int | None:
+def _champion_id(workspace: Workspace, model: ModelName) -> int:
     with workspace.database.read() as connection:
-        return champion_id(connection, workspace.account.account_id, model)
+        return named_champion_id(connection, workspace.account.account_id, model)
+
+
+def named_champion_id(connection: Connection, account_id: int, model: ModelName) -> int:
+    """Return the number that the database has for the version that serves.
+
+    Raises
+    ------
+    NoChampion
+        If none serves.
+    """
+    found = champion_id(connection, account_id, model)
+    if found is None:
+        raise NoChampion(model)
+    return found

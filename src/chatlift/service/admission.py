@@ -13,7 +13,7 @@ from fastapi import HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from starlette.types import Message
 
-from chatlift.service.context import Service, service_in
+from chatlift.service.context import Service, service_for
 from chatlift.service.identities import Credentials, Identity, SecretKind
 from chatlift.service.security import Caller
 from chatlift.vocabulary import Role
@@ -60,7 +60,7 @@ async def admitted(
     Unauthorized, Forbidden, TooManyRequests, BodyTooLarge
         If the caller is not known, may not call, calls too often, or sends too much.
     """
-    service = service_in(request.app)
+    service = await service_for(request.app)
     limit_bytes = getattr(service.settings.service, body_limit or "body_bytes")
     if role is None:
         return await handle(bounded(request, limit_bytes))

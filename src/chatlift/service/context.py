@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request
+from fastapi.concurrency import run_in_threadpool
 
 from chatlift.registry.prediction_log import PredictionLog
 from chatlift.registry.workspace import Workspace, workspace_in
@@ -25,6 +26,7 @@ from chatlift.settings import Settings, default_home
 from chatlift.store.accounts import Account
 from chatlift.store.database import Database
 from chatlift.workflows.answer import Answering
+from chatlift.workflows.data_check import KnownReadiness
 from chatlift.workflows.listing import Listing
 
 MAKING = threading.Lock()
@@ -61,6 +63,7 @@ class Service:
         self.prediction_log = PredictionLog(database)
         self.answering = Answering()
         self.listing = Listing(versions=self.answering.versions)
+        self.readiness = KnownReadiness()
         self._workspaces: dict[int, Workspace] = {}
 
     @classmethod
@@ -102,9 +105,15 @@ def service_in(app: FastAPI) -> Service:
         return found
 
 
+async def service_for(app: FastAPI) -> Service:
+    """Return the application's service as `service_in`, without keeping the event loop."""
+    found = service_of(app)
+    return found if found is not None else await run_in_threadpool(service_in, app)
+
+
 async def _service(request: Request) -> Service:
     # Asynchronous, as all our dependencies: others cost a change of threads each.
-    return service_in(request.app)
+    return await service_for(request.app)
 
 
 ServiceDep = Annotated[Service, Depends(_service)]

@@ -5,7 +5,7 @@ The same four questions stand under the address of each model; `routes_of` decla
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -36,7 +36,6 @@ from chatlift.service.problems import REFUSALS, ProblemRoute, described
 from chatlift.service.security import Caller, Viewer
 from chatlift.vocabulary import ModelName, Role
 from chatlift.workflows.answer import AnswerReport, AnswerRequest, answer
-from chatlift.workflows.data_check import check_readiness
 from chatlift.workflows.listing import ListReport, ListRequest, list_scores
 
 TAG = "ML Predictions"
@@ -94,7 +93,7 @@ def listed(caller: Caller, service: Service, wanted: ListRequest) -> Predictions
     try:
         report = list_scores(caller.workspace, service.listing, wanted, now=now)
     except NoChampion as error:
-        raise _not_ready(caller, wanted.model) from error
+        raise _not_ready(caller, service, wanted.model) from error
     answers = [found.answer for found in report.predictions]
     _log(caller, service, wanted.model, report.version_number, answers, now)
     texts = _texts(caller, answers)
@@ -122,7 +121,7 @@ def asked(caller: Caller, service: Service, wanted: AnswerRequest) -> AnswerRepo
     try:
         report = answer(caller.workspace, service.answering, wanted, now=now)
     except NoChampion as error:
-        raise _not_ready(caller, wanted.model) from error
+        raise _not_ready(caller, service, wanted.model) from error
     if wanted.as_of is None:
         answers = [found.answer for found in report.answers]
         _log(caller, service, wanted.model, report.version_number, answers, now)
@@ -229,26 +228,36 @@ def routes_of(model: ModelName) -> None:
         return _written(batch(caller, service, wanted))
 
     entity = SPECS[model].entity
-    declared: tuple[tuple[str, str, str, str, Any, type[BaseModel]], ...] = (
-        ("GET", "", "list", f"List scored {entity}s, highest first.", list_all, PredictionsBody),
-        ("GET", "/{entity_id}", "show", f"Score one {entity} now.", show, SinglePredictionBody),
-        ("POST", "/batch", "batch", f"Score up to 1,000 {entity}s.", answer_batch, BatchAnswerBody),
+    summary = f"List every {entity} that can be scored, by score."
+    _declare("GET", path, f"{model}_list", summary, list_all, PredictionsBody)
+    summary = f"Score one {entity} now."
+    _declare("GET", f"{path}/{{entity_id}}", f"{model}_show", summary, show, SinglePredictionBody)
+    summary = f"Score up to 1,000 {entity}s now."
+    _declare("POST", f"{path}/batch", f"{model}_batch", summary, answer_batch, BatchAnswerBody)
+
+
+def _declare(
+    method: str,
+    address: str,
+    operation_id: str,
+    summary: str,
+    endpoint: Callable[..., Response],
+    body: type[BaseModel],
+) -> None:
+    router.add_api_route(
+        address,
+        endpoint,
+        methods=[method],
+        operation_id=operation_id,
+        summary=summary,
+        response_model=body,
+        responses=described(404, 409),
     )
-    for method, address, name, summary, endpoint, body in declared:
-        router.add_api_route(
-            path + address,
-            endpoint,
-            methods=[method],
-            operation_id=f"{model}_{name}",
-            summary=summary,
-            response_model=body,
-            responses=described(404, 409),
-        )
 
 
 def _written(body: BaseModel) -> Response:
     """Return a body as JSON; the framework would check it anew, on another thread."""
-    return Response(body.model_dump_json(), media_type="application/json")
+    return Response(body.model_dump_json(by_alias=True), media_type="application/json")
 
 
 for name in ModelName:
@@ -303,6 +312,6 @@ def _place(cursor: str) -> Place:
     return float(probability), int(entity_id)
 
 
-def _not_ready(caller: Caller, model: ModelName) -> NotReadyYet:
-    found = {told.model: told.sentence for told in check_readiness(caller.workspace)}
+def _not_ready(caller: Caller, service: Service, model: ModelName) -> NotReadyYet:
+    found = {told.model: told.sentence for told in service.readiness.told(caller.workspace)}
     return NotReadyYet(model, found[model])

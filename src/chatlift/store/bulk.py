@@ -164,7 +164,8 @@ def own_among(
 ) -> ColumnElement[bool]:
     """Return the condition that a row is the connection's account's and among the named ones.
 
-    They are found by the index of `column`, however many rows the account has.
+    `column` is one of a table with an account, and the primary key or begins an index, by which
+    the rows are found however many others the account has.
     """
     # Adding nothing keeps SQLite, which has no statistics at first, from walking all rows of the
     # account to find a few.

@@ -360,10 +360,11 @@ def came_back(crm: Crm) -> tuple[KnownContact, ...]:
     known = tombstones_of(crm)
     if not known:
         return ()
+    contacts = all_contacts(crm)
     with crm.database.read() as connection:
         return tuple(
             contact
-            for contact in all_contacts(crm)
+            for contact in contacts
             if not known.isdisjoint(_digests(crm.tombstones(connection, contact.source), contact))
         )
 

@@ -106,6 +106,8 @@ def _with_phones_like(
 ) -> set[int]:
     """Return contacts whose phones end in the digits in which one of these phones ends."""
     ends = {(phone_digits(c.phone) or "")[-COMPARED_DIGITS:] for c in contacts} - {""}
+    if not ends:
+        return set()
     bare: ColumnElement[Any] = ContactRow.phone.expression
     for mark in PHONE_MARKS:
         bare = func.replace(bare, mark, "")

@@ -29,7 +29,6 @@ from sqlalchemy import (
     func,
     literal,
     null,
-    or_,
     select,
     union_all,
 )
@@ -162,7 +161,7 @@ def _around(dialect: str) -> Any:
     zone = select(literal(TIME_ZONE), ACCOUNTS.c.time_zone, nothing, nothing).where(
         ACCOUNTS.c.account_id == ACCOUNT
     )
-    return union_all(observed, gaps, zone, _links(dialect))
+    return union_all(observed, gaps, zone, *_links(dialect))
 
 
 def _is_named(dialect: str, column: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -191,12 +190,16 @@ def _is_own_and_named(dialect: str) -> tuple[ColumnElement[bool], ColumnElement[
 
 
 def _links(dialect: str) -> Any:
+    """Return the links of the named contacts, to them, and to those they are linked to.
+
+    Each kind by itself, because PostgreSQL finds all three together by no index.
+    """
     contact, person = LINKS.c.contact_id, LINKS.c.same_as_contact_id
     is_own = LINKS.c.account_id + 0 == ACCOUNT
     persons = select(person).where(is_own, _is_named(dialect, contact))
-    is_near = or_(_is_named(dialect, contact), _is_named(dialect, person), person.in_(persons))
-    no_text = null().cast(String)
-    return select(literal(LINK), no_text, contact, person).where(is_own, is_near)
+    links = select(literal(LINK), null().cast(String), contact, person).where(is_own)
+    kinds = _is_named(dialect, contact), _is_named(dialect, person), person.in_(persons)
+    return [links.where(is_near) for is_near in kinds]
 
 
 def _contacts(dialect: str) -> Any:

@@ -20,8 +20,7 @@ from chatlift.learn.scoring import Answer, Scorer, entities_by_end, unscorable
 from chatlift.learn.specs.directory import SPECS
 from chatlift.learn.specs.observing import observed_through
 from chatlift.registry.account_curves import AccountCurves
-from chatlift.registry.champions import champion_id
-from chatlift.registry.loaded_versions import Loaded, LoadedVersions
+from chatlift.registry.loaded_versions import Loaded, LoadedVersions, named_champion_id
 from chatlift.registry.workspace import Workspace
 from chatlift.store.named_entities import Named, entities_named
 from chatlift.store.reading_contacts import read_contacts
@@ -97,11 +96,16 @@ def answer(
     """
     _refuse(request, now)
     with workspace.database.read() as connection:
-        champion = champion_id(connection, workspace.account.account_id, request.model)
+        champion_version_id = None
+        if request.as_of is None:
+            account_id = workspace.account.account_id
+            champion_version_id = named_champion_id(connection, account_id, request.model)
         named = entities_named(connection, SPECS[request.model].entity, request.ids)
         chosen = {name: found[0] for name, found in named.items() if len(found) == 1}
         history = read_contacts(connection, sorted({e.contact_id for e in chosen.values()}))
-    loaded, in_hindsight = _who_answers(workspace, answering.versions, request, champion, now)
+    loaded, in_hindsight = _who_answers(
+        workspace, answering.versions, request, champion_version_id, now
+    )
     as_of = _as_of(history, request.as_of or now)
     curve = curve_of(workspace, answering.curves, loaded.scorer, now)
     answers = _answers(loaded.scorer, history, chosen, as_of, curve)
@@ -148,12 +152,13 @@ def _who_answers(
     workspace: Workspace,
     versions: LoadedVersions,
     request: AnswerRequest,
-    champion: int | None,
+    champion_version_id: int | None,
     now: datetime,
 ) -> tuple[Loaded, bool]:
-    if request.as_of is None:
-        return versions.with_id(workspace, request.model, champion, now=now), False
-    return versions.served_at(workspace, request.model, request.as_of, now=now)
+    model = request.model
+    if champion_version_id is not None:
+        return versions.named_champion(workspace, model, champion_version_id, now=now), False
+    return versions.served_at(workspace, model, request.as_of or now, now=now)
 
 
 def _as_of(history: History, asked: datetime) -> datetime:

@@ -18,6 +18,7 @@ from chatlift.learn.specs.directory import SPECS
 from chatlift.learn.specs.observing import observed_through
 from chatlift.registry.serving import history_of
 from chatlift.registry.workspace import Workspace
+from chatlift.store.accounts import Account
 from chatlift.store.crm import RecordCounts
 from chatlift.store.doubts import contacts_sharing_a_phone, messages_of_unknown_direction
 from chatlift.store.forgetting import open_receipt
@@ -100,6 +101,26 @@ def check_readiness(workspace: Workspace) -> tuple[ModelReadiness, ...]:
     history = history_of(workspace)
     conversations = workspace.crm.counts().conversations
     return tuple(_readiness(workspace, history, spec, conversations) for spec in SPECS.values())
+
+
+class KnownReadiness:
+    """What `check_readiness` tells, kept per account while records and settings stay as they are.
+
+    It reads the whole account, and a service is asked again and again for a model that is not there
+    yet. Safe across threads.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[int, tuple[Account, int, tuple[ModelReadiness, ...]]] = {}
+
+    def told(self, workspace: Workspace) -> tuple[ModelReadiness, ...]:
+        """Return what there is to learn from now."""
+        account, revision = workspace.account, workspace.crm.records_revision()
+        kept = self._kept.get(account.account_id)
+        if kept is None or kept[:2] != (account, revision):
+            kept = (account, revision, check_readiness(workspace))
+            self._kept[account.account_id] = kept
+        return kept[2]
 
 
 def _ended_earlier(history: History) -> int:

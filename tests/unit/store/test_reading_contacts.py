@@ -119,7 +119,7 @@ def of_contacts(whole: History, contact_ids: list[int]) -> dict[str, pl.DataFram
 
 def frames(read: History) -> dict[str, pl.DataFrame]:
     told = {field.name: getattr(read, field.name) for field in fields(read)}
-    del told["time_zone"]
+    del told["time_zone"], told["derived"]
     return told
 
 

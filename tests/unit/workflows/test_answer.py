@@ -175,13 +175,13 @@ def test_what_cannot_be_asked_is_refused(shop: Workspace) -> None:
 
 @pytest.mark.parametrize("model", list(ModelName))
 def test_an_answer_about_one_walks_through_nobody_elses_rows(
-    shop: Workspace, model: ModelName
+    shop_on: Workspace, model: ModelName
 ) -> None:
     answering = Answering()
-    first, second = ids_of(shop, model)[-2:]
-    asked(shop, first, model=model, answering=answering)
-    with walks_of(shop.database) as walks:
-        asked(shop, second, model=model, answering=answering)
+    first, second = ids_of(shop_on, model)[-2:]
+    asked(shop_on, first, model=model, answering=answering)
+    with walks_of(shop_on.database) as walks:
+        asked(shop_on, second, model=model, answering=answering)
     assert walks == []
 
 

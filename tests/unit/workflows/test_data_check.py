@@ -1,14 +1,15 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.businesses import account_of, clock_at
+from tests.businesses import account_of, clock_at, write
 from tests.histories import business
 
 from chatlift.cli.data_report import data_lines, to_json
 from chatlift.cli.json_text import json_text
 from chatlift.errors import NotReady
 from chatlift.registry.workspace import Workspace
-from chatlift.workflows.data_check import check_data
+from chatlift.workflows.data_check import KnownReadiness, check_data, check_readiness
 
 NOW = clock_at(120)()
 
@@ -31,6 +32,20 @@ def test_too_little_data_says_what_is_missing_and_when_it_will_do(tmp_path: Path
         assert "Not enough data to train lead_scoring" in told
         assert any("NO  mature leads" in line and ", by 202" in line for line in lines)
         assert json_text(to_json(check_data(workspace, now=NOW))).count('"is_ready": false') == 3
+
+
+def test_known_readiness_is_kept_until_records_or_settings_change(tmp_path: Path) -> None:
+    known = KnownReadiness()
+    with account_of(tmp_path, business(1, contacts=20, days=90)) as workspace:
+        first = known.told(workspace)
+        assert first == check_readiness(workspace)
+        assert known.told(workspace) is first
+        write(workspace, business(2, contacts=40, days=90))
+        more = known.told(workspace)
+        assert more == check_readiness(workspace) != first
+        floors = {"churn": {"readiness": {"entities": 1}}}
+        account = replace(workspace.account, settings=floors)
+        assert known.told(replace(workspace, account=account)) != more
 
 
 def test_no_data_is_said_in_a_sentence(tmp_path: Path) -> None:

@@ -280,7 +280,6 @@ def test_time_passes_by_what_happened_and_never_by_the_clock(shop: Crm) -> None:
     assert observed(shop) == [("api", NOW - 9 * DAY, NOW + DAY)]
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_telling_of_one_walks_through_nobody_elses_rows(shop: Crm) -> None:
     contact(shop, who="ben")
     with walks_of(shop.database) as walks:

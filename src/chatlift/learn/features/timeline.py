@@ -79,10 +79,11 @@ class Timeline:
         """Return the timeline of a history's messages; that of a few is made once and kept."""
         if history.messages.height > FEW_MESSAGES:
             return cls(history.messages, history.time_zone)
-        if "timeline" not in history.derived:
-            history.derived["timeline"] = cls(history.messages, history.time_zone)
-        line: Timeline = history.derived["timeline"]
-        return line
+        kept: Timeline | None = history.derived.get("timeline")
+        if kept is None:
+            made = cls(history.messages, history.time_zone)
+            kept = history.derived.setdefault("timeline", made)
+        return kept
 
     def __len__(self) -> int:
         return len(self.sent_at)

@@ -8,7 +8,7 @@ import pytest
 from tests.histories import at
 
 from chatlift.history import FACTS
-from chatlift.learn.arrays import microsecond_of
+from chatlift.learn.arrays import FEW_ROWS, microsecond_of
 from chatlift.learn.features.facts import DatedFacts
 from chatlift.vocabulary import FactSubject
 
@@ -30,7 +30,13 @@ def read(story: list[list[object]], asked: list[tuple[int, float]]) -> list[str 
     return facts.values_at(facts.rows_as_of(FactSubject.CONTACT, "plan", ids, cutoffs)).to_list()
 
 
-@pytest.mark.parametrize("story", [STORY, [STORY[i] for i in (4, 3, 1, 2, 6, 0, 5)]])
+OTHERS = [["contact", 9, "plan" if row % 2 else "seats", "x", at(2)] for row in range(FEW_ROWS)]
+"""So many that facts are no longer looked at one by one."""
+
+
+@pytest.mark.parametrize(
+    "story", [STORY, [STORY[i] for i in (4, 3, 1, 2, 6, 0, 5)], [*STORY, *OTHERS]]
+)
 def test_the_newest_value_known_before_the_cutoff_counts(story: list[list[object]]) -> None:
     """Of two values of one instant the later row; a value known to be empty is empty."""
     asked = [(1, 1), (1, 1.1), (1, 5), (1, 5.1), (1, 10), (2, 3), (2, 4), (3, 9), (-1, 9)]
