@@ -196,6 +196,19 @@ class ChurnRule(StrEnum):
     CONTRACT = "contract"
 
 
+class Rung(StrEnum):
+    """What the scores of a version are made of, from the simplest to the richest."""
+
+    RULE = "rule"
+    """The simple rule: a regularised logistic regression on one to three columns."""
+    SHRUNKEN = "shrunken"
+    """The prescribed algorithm, started from the rule's log-odds and held close to them."""
+    FULL = "full"
+    """The prescribed algorithm."""
+    BLEND = "blend"
+    """A weighted sum of the log-odds of the prescribed algorithm, its companion and the rule."""
+
+
 class Verdict(StrEnum):
     """What the gate decided about a version."""
 

@@ -19,6 +19,10 @@ Vector = NDArray[np.float64]
 ISOTONIC_FROM_ENTITIES = 1_000
 NEWTON_STEPS = 50
 RIDGE = 1e-3
+LEAST_PROBABILITY = 1e-4
+"""Probabilities are kept this far from 0 and 1."""
+TIE_BREAK = 1e-6
+"""Share of the margin's own probability in a step of the isotonic curve: its rows keep an order."""
 """A faint pull on slope and intercept, so that perfectly separated rows stay finite."""
 
 
@@ -38,10 +42,11 @@ class Calibrator:
         """Return one probability per margin, strictly between 0 and 1."""
         if self.knots:
             margin, probability = np.asarray(self.knots, dtype=np.float64).T
-            found = np.interp(margins, margin, probability)
+            stepped = np.interp(margins, margin, probability)
+            found = stepped + TIE_BREAK * (sigmoid(margins) - stepped)
         else:
             found = sigmoid(self.slope * margins + self.intercept)
-        return np.asarray(np.clip(found, 1e-4, 1 - 1e-4))
+        return np.asarray(np.clip(found, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain numbers."""
@@ -64,6 +69,29 @@ def sigmoid(values: Vector) -> Vector:
     """
     small = np.exp(-np.abs(values))
     return np.asarray(np.where(values < 0, small, 1.0) / (1.0 + small))
+
+
+def log_odds_of(probabilities: Vector) -> Vector:
+    """Return log(p / (1 - p)).
+
+    Examples
+    --------
+    >>> log_odds_of(np.array([0.5, 0.75])).round(3).tolist()
+    [0.0, 1.099]
+    """
+    return np.asarray(np.log(probabilities / (1 - probabilities)))
+
+
+def shifted(probabilities: Vector, shift: Vector | float) -> Vector:
+    """Return probabilities after a shift of their log-odds.
+
+    Examples
+    --------
+    >>> shifted(np.array([0.5]), float(np.log(3))).round(3).tolist()
+    [0.75]
+    """
+    moved = sigmoid(log_odds_of(probabilities) + shift)
+    return np.asarray(np.clip(moved, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY))
 
 
 def logistic_line(margins: Vector, labels: Vector) -> tuple[float, float]:

@@ -29,6 +29,7 @@ from chatlift.learn.gate import FEWEST_UNSEEN_PER_CLASS, AgainstChampion
 from chatlift.learn.metrics import Judged, Vector, measure_difference
 from chatlift.learn.snapshots import Snapshot
 from chatlift.learn.threads import run_all
+from chatlift.vocabulary import Rung
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +43,13 @@ class Champion:
     trained_on: frozenset[tuple[int, int]]
     """(entity id, cutoff in microseconds) of every example it was fitted on."""
     looks_before: int
-    """New recipes that were compared with it before."""
+    """New recipes that were compared with a champion of the account and model before."""
     entities_at_last_look: int
-    """Mature entities at the last such look, or when it was trained."""
+    """Mature entities at the last such look, or when the first champion was trained."""
+    refresh_gain: float = 0.0
+    """Sum of the Brier gains of the refreshes since the last new recipe."""
+    refresh_variance: float = 0.0
+    """Sum of the variances of those gains."""
 
 
 def compare(
@@ -92,6 +97,9 @@ def compare(
         is_cross_fitted=is_thin and not is_refresh,
         new_entity_share=(entities - before) / before,
         look=champion.looks_before + 1,
+        replaces_rule=champion.model.basis is Rung.RULE and recipe.basis is not Rung.RULE,
+        earlier_gain=champion.refresh_gain,
+        earlier_variance=champion.refresh_variance,
     )
 
 
@@ -102,6 +110,8 @@ def same_recipe(first: Recipe, second: Recipe) -> bool:
         and dict(first.parameters) == dict(second.parameters)
         and first.features == second.features
         and first.left_out == second.left_out
+        and first.rule == second.rule
+        and first.basis == second.basis
     )
 
 

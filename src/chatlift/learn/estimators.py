@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chatlift.errors import Unavailable
+from chatlift.learn.calibration import sigmoid
 
 Matrix = NDArray[np.float32]
 Vector = NDArray[np.float64]
@@ -27,6 +28,9 @@ Parameters = Mapping[str, float]
 
 EPSILON = 1e-4
 """Shares of a forest are kept this far from 0 and 1, so that their log-odds are finite."""
+HELD_LOGISTIC_L2 = 400.0
+"""Pull on the coefficients of a correction, in the rows that it outweighs."""
+NEWTON_STEPS = 25
 PATIENCE = 15
 """Boosting ends after so many rounds without a lower loss on the inner folds."""
 
@@ -47,8 +51,22 @@ class Fitted(Protocol):
 class Estimator(Protocol):
     """An algorithm that can be fitted."""
 
-    def fit(self, matrix: Matrix, labels: Vector, parameters: Parameters, seed: int) -> Fitted:
-        """Fit on labels from 0 to 1, on one thread."""
+    def fit(
+        self,
+        matrix: Matrix,
+        labels: Vector,
+        parameters: Parameters,
+        seed: int,
+        offset: Vector | None = None,
+    ) -> Fitted:
+        """Fit on labels from 0 to 1, on one thread.
+
+        Parameters
+        ----------
+        offset
+            Log-odds per row to start from. What is fitted then is the correction to them: its
+            margins are to be added to the offset of the rows they are asked for.
+        """
 
     def load(self, content: bytes) -> Fitted:
         """Read what `dump` wrote.
@@ -79,15 +97,29 @@ class FittedBooster:
         return np.log(share / (1 - share))
 
     def contributions(self, matrix: Matrix) -> Vector:
-        """Return exact tree SHAP values, then the base value, per row."""
+        """Return exact tree SHAP values, then the base value, per row, as log-odds.
+
+        The values of a share are stretched by one factor per row, so that they sum to its margin.
+        """
         import xgboost as xgb
 
-        found = self.booster.predict(xgb.DMatrix(matrix, nthread=1), pred_contribs=True)
-        return np.asarray(found, dtype=np.float64)
+        raw = self.booster.predict(xgb.DMatrix(matrix, nthread=1), pred_contribs=True)
+        values = np.asarray(raw, dtype=np.float64)
+        return _as_log_odds(values) if self.is_share else values
 
     def dump(self) -> bytes:
         """Return the booster in XGBoost's own binary format."""
         return bytes(self.booster.save_raw("ubj"))
+
+
+def _as_log_odds(shares: Vector) -> Vector:
+    """Turn contributions to a share (base value last) into contributions to its log-odds."""
+    base, moved = shares[:, -1], shares[:, :-1].sum(axis=1)
+    inside = np.clip(np.column_stack([base, base + moved]), EPSILON, 1 - EPSILON)
+    start, end = np.log(inside / (1 - inside)).T
+    slope = 1 / (inside[:, 0] * (1 - inside[:, 0]))
+    factor = np.divide(end - start, moved, out=slope, where=np.abs(moved) > EPSILON**2)
+    return np.hstack([shares[:, :-1] * factor[:, None], start[:, None]])
 
 
 def _load_booster(content: bytes) -> Any:
@@ -111,6 +143,25 @@ def _check_whole(content: bytes) -> None:
         raise ValueError("not a whole UBJ object")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Rows to fit on or to judge by."""
+
+    matrix: Matrix
+    labels: Vector
+    offset: Vector | None = None
+    """Log-odds per row to start from; None: none."""
+
+    def as_data(self) -> Any:
+        """Return the rows as XGBoost reads them."""
+        import xgboost as xgb
+
+        data = xgb.DMatrix(self.matrix, label=self.labels, nthread=1)
+        if self.offset is not None:
+            data.set_base_margin(self.offset)
+        return data
+
+
 @dataclass(frozen=True)
 class _Growing:
     """A booster that grows round by round beside the rows it is judged on."""
@@ -120,15 +171,10 @@ class _Growing:
     judge: Any
 
     @classmethod
-    def of(
-        cls,
-        train: tuple[Matrix, Vector],
-        judge: tuple[Matrix, Vector],
-        settings: Mapping[str, Any],
-    ) -> _Growing:
+    def of(cls, train: Part, judge: Part, settings: Mapping[str, Any]) -> _Growing:
         import xgboost as xgb
 
-        parts = [xgb.DMatrix(matrix, label=labels, nthread=1) for matrix, labels in (train, judge)]
+        parts = [train.as_data(), judge.as_data()]
         return cls(xgb.Booster(dict(settings), parts), *parts)
 
     def grow(self, number: int) -> float:
@@ -138,7 +184,11 @@ class _Growing:
 
 
 class XGBoostRegression:
-    """Boosted trees on the outcome from 0 to 1 with cross-entropy, so that it is a chance."""
+    """Boosted trees on the outcome from 0 to 1 with cross-entropy, so that it is a chance.
+
+    Each round grows several trees, each on its own sample of columns and rows, and takes their
+    mean: one tree a round makes the ranking of a small table depend on the seed.
+    """
 
     common: ClassVar[dict[str, Any]] = {
         "objective": "reg:logistic",
@@ -146,47 +196,60 @@ class XGBoostRegression:
         "max_bin": 32,
         "nthread": 1,
         "verbosity": 0,
+        # Boosters that grow in turn on one thread share a generator otherwise.
+        "seed_per_iteration": True,
     }
     fallback: ClassVar[dict[str, float]] = {
-        "trees": 50,
+        "trees": 100,
+        "trees_per_round": 6,
         "max_depth": 3,
-        "learning_rate": 0.2,
+        "learning_rate": 0.15,
         "min_child_weight": 1.0,
         "l2": 1.0,
-        "column_share": 0.5,
+        "column_share": 0.25,
         "row_share": 0.8,
     }
+    held: ClassVar[dict[str, float]] = {
+        "base_score": 0.5,
+        "trees_per_round": 3,
+        "max_depth": 2,
+        "learning_rate": 0.1,
+        "min_child_weight": 3.0,
+        "l2": 10.0,
+    }
+    """What holds a correction close to its offset; nothing but the offset is its base."""
 
     def fit(
-        self, matrix: Matrix, labels: Vector, parameters: Parameters, seed: int
+        self,
+        matrix: Matrix,
+        labels: Vector,
+        parameters: Parameters,
+        seed: int,
+        offset: Vector | None = None,
     ) -> FittedBooster:
         """Fit `trees` rounds."""
         import xgboost as xgb
 
-        chosen = self.fallback | dict(parameters)
+        chosen = self._chosen(parameters, is_held=offset is not None)
         booster = xgb.train(
             self._settings(chosen, seed),
-            xgb.DMatrix(matrix, label=labels, nthread=1),
+            Part(matrix=matrix, labels=labels, offset=offset).as_data(),
             num_boost_round=int(chosen["trees"]),
         )
         return FittedBooster(booster, is_share=False)
 
     def side_by_side(
-        self,
-        trains: Sequence[tuple[Matrix, Vector]],
-        judges: Sequence[tuple[Matrix, Vector]],
-        parameters: Parameters,
-        seed: int,
+        self, trains: Sequence[Part], judges: Sequence[Part], parameters: Parameters, seed: int
     ) -> tuple[list[FittedBooster], int]:
         """Fit one booster per training part; return how many rounds serve them best as well.
 
         Judged by the log loss over all judging parts together, each on the booster of the same
         place. They grow round by round, at most `trees`, until `PATIENCE` rounds bring nothing.
         """
-        chosen = self.fallback | dict(parameters)
+        chosen = self._chosen(parameters, is_held=trains[0].offset is not None)
         settings = self._settings(chosen, seed) | {"eval_metric": "logloss"}
         growing = [_Growing.of(*pair, settings) for pair in zip(trains, judges, strict=True)]
-        sizes = [len(labels) for _, labels in judges]
+        sizes = [len(judge.labels) for judge in judges]
         losses: list[float] = []
         for number in range(int(chosen["trees"])):
             losses.append(float(np.average([one.grow(number) for one in growing], weights=sizes)))
@@ -199,8 +262,12 @@ class XGBoostRegression:
         """Read a booster."""
         return FittedBooster(_load_booster(content), is_share=False)
 
+    def _chosen(self, parameters: Parameters, *, is_held: bool) -> dict[str, float]:
+        return self.fallback | dict(parameters) | (self.held if is_held else {})
+
     def _settings(self, chosen: Parameters, seed: int) -> dict[str, Any]:
         return self.common | {
+            "num_parallel_tree": int(chosen["trees_per_round"]),
             "max_depth": int(chosen["max_depth"]),
             "eta": chosen["learning_rate"],
             "min_child_weight": chosen["min_child_weight"],
@@ -208,14 +275,27 @@ class XGBoostRegression:
             "colsample_bytree": chosen["column_share"],
             "subsample": chosen["row_share"],
             "seed": seed,
+            **({"base_score": chosen["base_score"]} if "base_score" in chosen else {}),
         }
 
 
 class XGBoostForest:
-    """A random forest: all trees grown side by side; a leaf answers its share of ones."""
+    """A random forest: all trees grown side by side; a leaf answers its share of ones.
+
+    With an offset, a leaf answers one Newton step of the log loss from it, drawn towards zero: a
+    forest of corrections.
+    """
+
+    held: ClassVar[dict[str, Any]] = {"objective": "reg:logistic", "lambda": 10.0}
+    """What makes a forest of corrections."""
 
     def fit(
-        self, matrix: Matrix, labels: Vector, parameters: Parameters, seed: int
+        self,
+        matrix: Matrix,
+        labels: Vector,
+        parameters: Parameters,
+        seed: int,
+        offset: Vector | None = None,
     ) -> FittedBooster:
         """Fit one round of `trees` parallel trees on squared error, which for 0/1 is Gini."""
         import xgboost as xgb
@@ -236,14 +316,17 @@ class XGBoostForest:
             "verbosity": 0,
             "seed": seed,
         }
-        booster = xgb.train(
-            settings, xgb.DMatrix(matrix, label=labels, nthread=1), num_boost_round=1
-        )
-        return FittedBooster(booster, is_share=True)
+        if offset is not None:
+            # The weight of a row in the log loss is at most a quarter.
+            settings |= self.held | {"min_child_weight": parameters["leaf_rows"] / 4}
+        data = Part(matrix=matrix, labels=labels, offset=offset).as_data()
+        return FittedBooster(xgb.train(settings, data, num_boost_round=1), is_share=offset is None)
 
     def load(self, content: bytes) -> FittedBooster:
-        """Read a forest."""
-        return FittedBooster(_load_booster(content), is_share=True)
+        """Read a forest, of shares or of corrections."""
+        booster = _load_booster(content)
+        objective = json.loads(booster.save_config())["learner"]["objective"]["name"]
+        return FittedBooster(booster, is_share=objective != self.held["objective"])
 
 
 @dataclass(frozen=True)
@@ -296,12 +379,21 @@ class Logistic:
     """Logistic regression with an L2 pull, the same for every standardised column."""
 
     def fit(
-        self, matrix: Matrix, labels: Vector, parameters: Parameters, seed: int
+        self,
+        matrix: Matrix,
+        labels: Vector,
+        parameters: Parameters,
+        seed: int,
+        offset: Vector | None = None,
     ) -> FittedLogistic:
-        """Fit by scikit-learn's LBFGS."""
+        """Fit by scikit-learn's LBFGS; a correction to an offset by Newton steps."""
         from sklearn.linear_model import LogisticRegression
 
         mean, scale = _centre(matrix)
+        if offset is not None:
+            columns = standardised(matrix, mean, scale)
+            *weights, intercept = _ridge_from(offset, columns, labels, HELD_LOGISTIC_L2)
+            return FittedLogistic(mean, scale, np.asarray(weights), intercept)
         model = LogisticRegression(
             C=1.0 / parameters.get("l2", 10.0), max_iter=300, random_state=seed
         )
@@ -325,6 +417,23 @@ class Logistic:
                 "The model file holds no logistic model. It is damaged or was made by another "
                 "program; roll back to the version before or train again."
             ) from error
+
+
+def _ridge_from(offset: Vector, columns: Vector, labels: Vector, l2: float) -> list[float]:
+    """Return the weights, then the intercept, of the ridge regression that corrects an offset."""
+    design = np.hstack([columns, np.ones((len(columns), 1))])
+    pull = np.full(design.shape[1], l2)
+    pull[-1] = 1e-6  # The intercept is free.
+    weights = np.zeros(design.shape[1])
+    for _ in range(NEWTON_STEPS):
+        probability = sigmoid(offset + design @ weights)
+        gradient = design.T @ (labels - probability) - pull * weights
+        spread = (probability * (1 - probability))[:, None]
+        step = np.linalg.solve(design.T @ (design * spread) + np.diag(pull), gradient)
+        weights += step
+        if np.abs(step).max() < 1e-6:
+            break
+    return [float(weight) for weight in weights]
 
 
 def _centre(matrix: Matrix) -> tuple[Vector, Vector]:

@@ -8,7 +8,8 @@ all rows; its figures on them are never shown.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
@@ -18,14 +19,24 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from chatlift.learn.baselines import rule_probabilities
+from chatlift.learn.anchoring import walking_shifts
+from chatlift.learn.calibration import log_odds_of, shifted
 from chatlift.learn.fitting import Fit, FittedModel, Recipe, fit
-from chatlift.learn.folds import Rows, Split, grouped_folds, temporal_split
-from chatlift.learn.metrics import Figure, Judged, Vector, interval_of, measure, measure_difference
+from chatlift.learn.folds import Rows as RowNumbers
+from chatlift.learn.folds import Split, grouped_folds, temporal_split
+from chatlift.learn.metrics import (
+    Figure,
+    Judged,
+    Vector,
+    interval_of,
+    measure,
+    measure_calibration,
+    measure_difference,
+)
 from chatlift.learn.snapshots import Snapshot
 from chatlift.learn.specs.base import ModelSpec, Readiness
 from chatlift.learn.threads import SideBySide, run_all
-from chatlift.vocabulary import Progress, ReportProgress, no_progress
+from chatlift.vocabulary import Progress, ReportProgress, Rung, no_progress
 
 HOLDOUT_FROM_ENTITIES = 200
 REPEATS_IF_SMALL = 3
@@ -47,8 +58,16 @@ REPORTED = (
     "mean_score_gap",
     "calibration_slope",
     "calibration_intercept",
+    "log_loss",
 )
-RIVAL_REPORTED = ("mae", "r2", "accuracy", "f1", "roc_auc", "brier")
+RIVAL_REPORTED = ("mae", "r2", "accuracy", "f1", "roc_auc", "brier", "log_loss")
+CALIBRATION_REPORTED = ("mean_score_gap", "calibration_slope", "calibration_error")
+CALIBRATION_LEVEL = 0.99
+"""Of the intervals that may refuse a version; three of them together err at most once in 33."""
+ONE_SIDED_LEVEL = 0.90
+"""Central share of an interval whose lower end is exceeded with 95 %."""
+LEAST_TRAINING_SHARE = 0.5
+"""A judged fit on less of the examples says too little of what ships; folds decide then."""
 
 
 class Basis(StrEnum):
@@ -106,10 +125,10 @@ class Counts:
 class Predictions:
     """Predictions of rows by fits that had not seen them; one entry per row and repeat."""
 
-    rows: Rows
+    rows: RowNumbers
     """Row of the snapshot."""
-    repeat: Rows
-    fold: Rows
+    repeat: RowNumbers
+    fold: RowNumbers
     """-1: the temporal holdout."""
     probabilities: Vector
     thresholds: Vector
@@ -123,7 +142,7 @@ class Predictions:
             snapshot.contacts[self.rows],
         )
 
-    def where(self, mask: NDArray[np.bool_] | Rows) -> Predictions:
+    def where(self, mask: NDArray[np.bool_] | RowNumbers) -> Predictions:
         """Return the chosen entries (mask or numbers)."""
         return Predictions(
             rows=self.rows[mask],
@@ -158,9 +177,21 @@ class Evaluation:
     by_age: dict[str, dict[str, Figure]]
     """Leads: figures by age in days; empty for other models."""
     rule: Rival
+    """The simple rule."""
     reference: Rival
+    prescribed: Rival
+    """The prescribed algorithm, whatever rung was chosen."""
+    rungs: Mapping[Rung, Rival]
+    """Every rung, judged on the same rows; `auc_gain` is that of the chosen over it."""
+    chosen_rungs: Mapping[Rung, int]
+    """How many of the judged fits chose each rung."""
+    calibration: Mapping[str, Figure]
+    """Mean gap, slope and error of calibration, with the 99 % intervals that the gate reads."""
     brier_gain: Figure
-    """Brier score of the base rate less the model's, paired."""
+    """Brier score of the base rate less the model's, paired; the interval is of 90 %, so that
+    its lower end is exceeded with 95 %."""
+    rule_brier_gain: Figure
+    """Brier score of the simple rule less the model's, in the same way."""
     counts: Counts
     predictions: Predictions
     """Out-of-fold entries, then holdout entries."""
@@ -175,13 +206,34 @@ def out_of_fold(
     fit_with: Fit = fit,
     report: ReportProgress = no_progress,
 ) -> Predictions:
-    """Predict every row by fits on the other folds, `repeats` times with other folds."""
+    """Predict every row by fits on the other folds, `repeats` times with other folds.
+
+    The probabilities are anchored walking forward: see `learn.anchoring`.
+    """
     dealt = _dealt(snapshot, options, repeats)
     tasks = _fold_tasks(snapshot, recipe, dealt, fit_with, report)
-    return join(run_all(tasks, options.threads))
+    return _walked([judged.chosen for judged in run_all(tasks, options.threads)], snapshot)
 
 
-def _dealt(snapshot: Snapshot, options: Options, repeats: int) -> list[Rows]:
+def _walked(parts: Sequence[Predictions], snapshot: Snapshot) -> Predictions:
+    """Join out-of-fold predictions, each anchored to what was decided before its block of time."""
+    repeats = join(parts).by_repeat()
+    return join([_anchored(repeat, snapshot) for repeat in repeats])
+
+
+def _anchored(predictions: Predictions, snapshot: Snapshot) -> Predictions:
+    rows = predictions.rows
+    shifts = walking_shifts(
+        log_odds_of(predictions.probabilities),
+        snapshot.labels[rows],
+        snapshot.begun[rows],
+        snapshot.decided[rows],
+        snapshot.entities[rows],
+    )
+    return replace(predictions, probabilities=shifted(predictions.probabilities, shifts))
+
+
+def _dealt(snapshot: Snapshot, options: Options, repeats: int) -> list[RowNumbers]:
     """Return for each repeat the fold of every row."""
     return [
         grouped_folds(
@@ -194,26 +246,73 @@ def _dealt(snapshot: Snapshot, options: Options, repeats: int) -> list[Rows]:
     ]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _JudgedFit:
+    """What one fit says of the rows it had not seen."""
+
+    chosen: Predictions
+    """By the rung that the fit chose."""
+    rungs: Mapping[Rung, Predictions]
+    """By every rung that was fitted."""
+    rung: Rung
+
+
+def _judged_fit(
+    fitted: FittedModel,
+    snapshot: Snapshot,
+    rows: RowNumbers,
+    repeat: int,
+    fold: int,
+    *,
+    is_anchored: bool,
+) -> _JudgedFit:
+    unseen = snapshot.take(rows)
+    design = fitted.design(unseen)
+
+    def predictions(model: FittedModel) -> Predictions:
+        margins = model.estimator.margins(design)
+        probabilities = (
+            model.probabilities_from(margins)
+            if is_anchored
+            else model.calibrator.probabilities(margins)
+        )
+        return Predictions(
+            rows=rows,
+            repeat=np.full(len(rows), repeat),
+            fold=np.full(len(rows), fold),
+            probabilities=probabilities,
+            thresholds=np.full(len(rows), model.threshold),
+        )
+
+    return _JudgedFit(
+        chosen=predictions(fitted),
+        rungs={rung: predictions(model) for rung, model in fitted.rungs.items()},
+        rung=fitted.basis,
+    )
+
+
 def _fold_tasks(
     snapshot: Snapshot,
     recipe: Recipe,
-    dealt: Sequence[Rows],
+    dealt: Sequence[RowNumbers],
     fit_with: Fit,
     report: ReportProgress,
-) -> list[Callable[[], Predictions]]:
+) -> list[Callable[[], _JudgedFit]]:
     """Return one task per repeat and fold: fit on the others, predict the fold."""
     done = count(1)
 
-    def judge(repeat: int, fold: int, folds: Rows) -> Predictions:
+    def judge(repeat: int, fold: int, folds: RowNumbers) -> _JudgedFit:
         inside = folds == fold
         fitted = fit_with(snapshot.take(~inside), _reseeded(recipe, repeat, fold))
-        found = predictions_of(fitted, snapshot, np.flatnonzero(inside), repeat, fold)
+        judged = _judged_fit(
+            fitted, snapshot, np.flatnonzero(inside), repeat, fold, is_anchored=False
+        )
         number, total = next(done), len(tasks)
-        told = f"fold {number} of {total}"
-        report(Progress(phase="folds", fraction=number / total, message=told))
-        return found
+        message = f"fold {number} of {total}"
+        report(Progress(phase="folds", fraction=number / total, message=message))
+        return judged
 
-    tasks: list[Callable[[], Predictions]] = [
+    tasks: list[Callable[[], _JudgedFit]] = [
         partial(judge, repeat, int(fold), folds)
         for repeat, folds in enumerate(dealt)
         for fold in np.unique(folds)
@@ -226,16 +325,10 @@ def _reseeded(recipe: Recipe, repeat: int, fold: int) -> Recipe:
 
 
 def predictions_of(
-    fitted: FittedModel, snapshot: Snapshot, rows: Rows, repeat: int, fold: int
+    fitted: FittedModel, snapshot: Snapshot, rows: RowNumbers, repeat: int, fold: int
 ) -> Predictions:
     """Predict the named rows with a fit that has not seen them."""
-    return Predictions(
-        rows=rows,
-        repeat=np.full(len(rows), repeat),
-        fold=np.full(len(rows), fold),
-        probabilities=fitted.probabilities(snapshot.take(rows)),
-        thresholds=np.full(len(rows), fitted.threshold),
-    )
+    return _judged_fit(fitted, snapshot, rows, repeat, fold, is_anchored=True).chosen
 
 
 def join(parts: Sequence[Predictions]) -> Predictions:
@@ -264,10 +357,11 @@ class _Judging:
     """The rows on which everything is compared, and the folds or split that made them."""
 
     basis: Basis
-    parts: tuple[tuple[Rows, Rows], ...]
+    parts: tuple[tuple[RowNumbers, RowNumbers], ...]
     """Pairs of training rows and judged rows."""
 
 
+# Long because what is measured is named figure by figure.
 def evaluate(
     snapshot: Snapshot,
     spec: ModelSpec,
@@ -292,19 +386,25 @@ def evaluate(
     """
     split = temporal_split(snapshot.examples, test_size=options.test_size)
     has_holdout = can_fit(snapshot.take(split.train), floors) and len(split.judge) > 0
-    judged_entities = len(np.unique(snapshot.entities[split.judge])) if has_holdout else 0
-    decides_by_holdout = judged_entities >= HOLDOUT_FROM_ENTITIES
+    decides_by_holdout = has_holdout and _holdout_decides(snapshot, split)
     dealt = _dealt(snapshot, options, 1 if decides_by_holdout else REPEATS_IF_SMALL)
     judging = _judging(split, dealt[0], decides_by_holdout)
     folds = beside.begin(_fold_tasks(snapshot, recipe, dealt, fit_with, report))
     holdouts = [partial(_holdout, snapshot, split, recipe, fit_with)] if has_holdout else []
     holdout = beside.begin(holdouts)
     other = beside.begin(_reference_tasks(snapshot, spec, recipe, judging))
-    oof = join(folds())
-    held = next(iter(holdout()), None)
-    deciding = held if held is not None and decides_by_holdout else oof
+    fits = folds()
+    oof = _walked([judged.chosen for judged in fits], snapshot)
+    held_fit = next(iter(holdout()), None)
+    held = held_fit.chosen if held_fit is not None else None
+    deciding_fits = [held_fit] if decides_by_holdout and held_fit is not None else fits
+    deciding = held if decides_by_holdout and held is not None else oof
     ours = _leading(deciding, snapshot)
     measured = measure(ours, REPORTED, seed=options.seed)
+    base = _base_rate(snapshot, judging)
+    by_rung = _judged_rungs(deciding_fits, snapshot, judging)
+    rungs = _rung_rivals(by_rung, spec, ours, options)
+    reference = _first_repeat(other(), snapshot, judging)
     return Evaluation(
         basis=judging.basis,
         figures=measured,
@@ -312,22 +412,68 @@ def evaluate(
         holdout=_holdout_figures(held, snapshot, options, measured if deciding is held else None),
         unseen_contacts=_unseen(held, snapshot, split, options),
         by_age=_by_age(deciding, snapshot, options),
-        rule=_rule(snapshot, spec, judging, ours, options),
-        brier_gain=_brier_gain(snapshot, judging, ours, options),
+        rule=rungs.get(Rung.RULE) or _compared(spec.rule_words, base, ours, options),
+        prescribed=rungs.get(Rung.FULL) or _compared(spec.estimator, ours[0], ours, options),
+        reference=_compared(spec.reference_estimator, reference, ours, options),
+        rungs=rungs,
+        chosen_rungs=_chosen_rungs(deciding_fits),
+        calibration=measure_calibration(ours, CALIBRATION_REPORTED, options.seed),
+        brier_gain=_brier_gain(base, ours, options),
+        rule_brier_gain=_brier_gain(by_rung.get(Rung.RULE, base), ours, options),
         counts=_counts(snapshot, split, judging),
         predictions=oof if held is None else join([oof, held]),
-        reference=_compared(
-            spec.reference_estimator, _leading(join(other()), snapshot)[0], ours, options
-        ),
     )
 
 
-def _holdout(snapshot: Snapshot, split: Split, recipe: Recipe, fit_with: Fit) -> Predictions:
+def _holdout_decides(snapshot: Snapshot, split: Split) -> bool:
+    """Tell whether the holdout is large enough, and what was fitted before it as well."""
+    judged_entities = len(np.unique(snapshot.entities[split.judge]))
+    fewest = LEAST_TRAINING_SHARE * len(snapshot)
+    return judged_entities >= HOLDOUT_FROM_ENTITIES and len(split.train) >= fewest
+
+
+def _holdout(snapshot: Snapshot, split: Split, recipe: Recipe, fit_with: Fit) -> _JudgedFit:
     fitted = fit_with(snapshot.take(split.train), recipe)
-    return predictions_of(fitted, snapshot, split.judge, 0, -1)
+    return _judged_fit(fitted, snapshot, split.judge, 0, -1, is_anchored=True)
 
 
-def _judging(split: Split, folds: Rows, decides_by_holdout: bool) -> _Judging:
+def _rung_rivals(
+    judged: Mapping[Rung, Judged], spec: ModelSpec, ours: list[Judged], options: Options
+) -> dict[Rung, Rival]:
+    return {
+        rung: _compared(_rung_name(rung, spec), one, ours, options) for rung, one in judged.items()
+    }
+
+
+def _rung_name(rung: Rung, spec: ModelSpec) -> str:
+    if rung is Rung.RULE:
+        return spec.rule_words
+    return spec.estimator if rung is Rung.FULL else str(rung)
+
+
+def _judged_rungs(
+    fits: Sequence[_JudgedFit], snapshot: Snapshot, judging: _Judging
+) -> dict[Rung, Judged]:
+    """Return what each rung says of the leading rows of the basis, in the first repeat."""
+    return {
+        rung: _first_repeat([judged.rungs[rung] for judged in fits], snapshot, judging)
+        for rung in Rung
+        if all(rung in judged.rungs for judged in fits)
+    }
+
+
+def _first_repeat(parts: Sequence[Predictions], snapshot: Snapshot, judging: _Judging) -> Judged:
+    first = join([part for part in parts if not part.repeat.any()])
+    judged = first if judging.basis is Basis.HOLDOUT else _walked([first], snapshot)
+    return _leading(judged, snapshot)[0]
+
+
+def _chosen_rungs(fits: Sequence[_JudgedFit]) -> dict[Rung, int]:
+    counts = Counter(judged.rung for judged in fits)
+    return {rung: counts[rung] for rung in Rung if counts[rung]}
+
+
+def _judging(split: Split, folds: RowNumbers, decides_by_holdout: bool) -> _Judging:
     """Return the pairs of training and judged rows of the basis (first repeat)."""
     if decides_by_holdout:
         return _Judging(Basis.HOLDOUT, ((split.train, split.judge),))
@@ -383,60 +529,40 @@ def _by_age(
     return found
 
 
-def _rule(
-    snapshot: Snapshot,
-    spec: ModelSpec,
-    judging: _Judging,
-    ours: list[Judged],
-    options: Options,
-) -> Rival:
-    def answer(train: Snapshot, judge: Snapshot) -> tuple[Vector, float]:
-        return rule_probabilities(spec, train, judge), 0.5
-
-    judged = _rival(snapshot, judging, answer)
-    return _compared(spec.rule_words, judged, ours, options)
-
-
 def _reference_tasks(
     snapshot: Snapshot, spec: ModelSpec, recipe: Recipe, judging: _Judging
 ) -> list[Callable[[], Predictions]]:
     strength = recipe.parameters.get("text_strength", 1.0)
     other = replace(
-        recipe, estimator=spec.reference_estimator, parameters={"text_strength": strength}
+        recipe,
+        estimator=spec.reference_estimator,
+        parameters={"text_strength": strength},
+        basis=Rung.FULL,
     )
+    is_holdout = judging.basis is Basis.HOLDOUT
 
-    def answer(train: Snapshot, judge: Snapshot) -> tuple[Vector, float]:
-        fitted = fit(train, other)
-        return fitted.probabilities(judge), fitted.threshold
+    def judge(place: int, train: RowNumbers, rows: RowNumbers) -> Predictions:
+        fitted = fit(snapshot.take(train), other)
+        return _judged_fit(fitted, snapshot, rows, 0, place, is_anchored=is_holdout).chosen
 
-    return _rival_tasks(snapshot, judging, answer)
-
-
-Answer = Callable[[Snapshot, Snapshot], tuple[Vector, float]]
-"""Learns from the first and gives probabilities of the second, and a threshold."""
+    return [partial(judge, place, *part) for place, part in enumerate(judging.parts)]
 
 
-def _rival(snapshot: Snapshot, judging: _Judging, answer: Answer) -> Judged:
-    """Judge something else on the leading rows of the basis, learned on the same rows as ours."""
-    parts = [task() for task in _rival_tasks(snapshot, judging, answer)]
-    return _leading(join(parts), snapshot)[0]
-
-
-def _rival_tasks(
-    snapshot: Snapshot, judging: _Judging, answer: Answer
-) -> list[Callable[[], Predictions]]:
-    def judge(train: Rows, judged: Rows) -> Predictions:
-        found, threshold = answer(snapshot.take(train), snapshot.take(judged))
-        zeros = np.zeros(len(judged), dtype=np.int64)
-        return Predictions(
-            rows=judged,
-            repeat=zeros,
-            fold=zeros,
-            probabilities=np.clip(found, 1e-4, 1 - 1e-4),
-            thresholds=np.full(len(judged), threshold),
+def _base_rate(snapshot: Snapshot, judging: _Judging) -> Judged:
+    """Judge the share of ones among the training rows on the leading rows of the basis."""
+    parts = [
+        Predictions(
+            rows=rows,
+            repeat=np.zeros(len(rows), dtype=np.int64),
+            fold=np.zeros(len(rows), dtype=np.int64),
+            probabilities=np.full(
+                len(rows), np.clip(snapshot.labels[train].mean(), 1e-4, 1 - 1e-4)
+            ),
+            thresholds=np.full(len(rows), 0.5),
         )
-
-    return [partial(judge, train, judged) for train, judged in judging.parts]
+        for train, rows in judging.parts
+    ]
+    return _leading(join(parts), snapshot)[0]
 
 
 def _compared(name: str, judged: Judged, ours: list[Judged], options: Options) -> Rival:
@@ -448,14 +574,9 @@ def _compared(name: str, judged: Judged, ours: list[Judged], options: Options) -
     )
 
 
-def _brier_gain(
-    snapshot: Snapshot, judging: _Judging, ours: list[Judged], options: Options
-) -> Figure:
-    def answer(train: Snapshot, judge: Snapshot) -> tuple[Vector, float]:
-        return np.full(len(judge), train.labels.mean()), 0.5
-
-    base = _rival(snapshot, judging, answer)
-    return interval_of(measure_difference([base], ours, "brier", seed=options.seed))
+def _brier_gain(rival: Judged, ours: list[Judged], options: Options) -> Figure:
+    gains = measure_difference([rival], ours, "brier", seed=options.seed)
+    return interval_of(gains, ONE_SIDED_LEVEL)
 
 
 def _counts(snapshot: Snapshot, split: Split, judging: _Judging) -> Counts:

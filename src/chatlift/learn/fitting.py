@@ -9,7 +9,7 @@ trees. So a fit may be judged on any row outside it, and nowhere else.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -18,21 +18,18 @@ import polars as pl
 from numpy.typing import NDArray
 
 from chatlift.errors import NotReady
-from chatlift.learn.calibration import Calibrator, calibrate
-from chatlift.learn.estimators import (
-    ESTIMATORS,
-    Estimator,
-    Fitted,
-    Matrix,
-    Vector,
-    XGBoostRegression,
-)
+from chatlift.learn.anchoring import anchor_shift
+from chatlift.learn.calibration import Calibrator, calibrate, log_odds_of, shifted
+from chatlift.learn.estimators import Fitted, Matrix, Vector
 from chatlift.learn.features.attributes import AttributeEncoder
 from chatlift.learn.features.text import TextWeights, documents_of, learn_text_weights
-from chatlift.learn.folds import Rows, grouped_folds
+from chatlift.learn.folds import Rows as RowNumbers
+from chatlift.learn.folds import grouped_folds
+from chatlift.learn.ladder import Candidate, Ladder, Rows, RuleInputs, WeightedSum, climb
 from chatlift.learn.snapshots import Snapshot, numbers_of
+from chatlift.vocabulary import Rung
 
-INNER_FOLDS = 3
+INNER_FOLDS = 5
 TEXT_COLUMNS = ("text_score_mean_30d", "text_score_mean_last_3")
 """Mean text score of the inbound messages of 30 days, and of the last three of them."""
 LAST_MESSAGES = 3
@@ -48,12 +45,17 @@ class Recipe:
     """How to fit: all that makes two fits on the same rows the same."""
 
     estimator: str
+    """The prescribed algorithm."""
     parameters: Mapping[str, float]
     seed: int
     features: tuple[str, ...] = ()
     """Names of the declared features to use, in order."""
     left_out: tuple[str, ...] = ()
     """Names of imported attributes not to look at, such as `lead.close_reason`."""
+    rule: tuple[str, ...] = ()
+    """Features and attributes that the simple rule looks at."""
+    basis: Rung | None = Rung.FULL
+    """The rung to fit; None: all are fitted and the inner folds choose. A fit names its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,19 +66,31 @@ class FittedModel:
     encoder: AttributeEncoder
     text: TextWeights | None
     """None where there was too little text to learn from."""
-    estimator: Fitted
+    estimator: WeightedSum
+    """What the rung of the recipe is made of."""
+    prescribed: Fitted
+    """The prescribed algorithm, also where the rung makes no use of it."""
     calibrator: Calibrator
+    anchor: float = 0.0
+    """Shift of the calibrated log-odds to the newest outcomes."""
     threshold: float
     """Probability from which on the model would act."""
     medians: Vector
     """Median of each design column over the training rows; NaN where never known."""
     rounds: int = 0
-    """Boosting rounds kept; 0 where the algorithm has none."""
+    """Boosting rounds kept of the prescribed algorithm; 0 where it has none."""
+    rungs: Mapping[Rung, FittedModel] = field(default_factory=dict, compare=False)
+    """Every rung that was fitted on the same rows; empty in a model read from its files."""
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
         """Names of the design columns, in order."""
         return (*self.recipe.features, *self.encoder.columns, *TEXT_COLUMNS)
+
+    @property
+    def basis(self) -> Rung:
+        """The rung that was fitted."""
+        return self.recipe.basis or Rung.FULL
 
     def design(self, snapshot: Snapshot) -> Matrix:
         """Return one row per example, one column per design column, NaN where unknown."""
@@ -89,12 +103,16 @@ class FittedModel:
         return self.estimator.margins(self.design(snapshot))
 
     def probabilities(self, snapshot: Snapshot) -> Vector:
-        """Return one calibrated probability per example."""
+        """Return one calibrated, anchored probability per example."""
         return self.probabilities_of(self.design(snapshot))
 
     def probabilities_of(self, design: Matrix) -> Vector:
-        """Return one calibrated probability per row of a design matrix."""
-        return self.calibrator.probabilities(self.estimator.margins(design))
+        """Return one calibrated, anchored probability per row of a design matrix."""
+        return self.probabilities_from(self.estimator.margins(design))
+
+    def probabilities_from(self, margins: Vector) -> Vector:
+        """Return one calibrated, anchored probability per margin."""
+        return shifted(self.calibrator.probabilities(margins), self.anchor)
 
 
 def text_scores(
@@ -137,30 +155,63 @@ def fit(snapshot: Snapshot, recipe: Recipe) -> FittedModel:
     NotReady
         If an outcome is too rare for every inner fold to leave some of it to the others.
     """
-    labels = snapshot.labels
-    folds = grouped_folds(snapshot.contacts, labels, folds=INNER_FOLDS, seed=recipe.seed)
-    _need_both_outcomes(labels, folds)
+    folds = grouped_folds(snapshot.contacts, snapshot.labels, folds=INNER_FOLDS, seed=recipe.seed)
+    _need_both_outcomes(snapshot.labels, folds)
     attributes = snapshot.attributes.drop(recipe.left_out, strict=False)
     encoder = AttributeEncoder.learn(attributes, snapshot.contacts.tolist())
     text, unseen_text = _fit_text(snapshot, folds, recipe)
     matrix = design_matrix(snapshot, recipe.features, encoder, unseen_text)
-    estimator = ESTIMATORS[recipe.estimator]
-    inner = _inner_margins(estimator, matrix, labels, folds, recipe)
-    calibrator = calibrate(inner.margins, labels, folds, entities=len(np.unique(snapshot.entities)))
-    parameters = dict(recipe.parameters) | ({"trees": inner.rounds} if inner.rounds else {})
-    return FittedModel(
-        recipe=recipe,
-        encoder=encoder,
-        text=text,
-        estimator=estimator.fit(matrix, labels, parameters, recipe.seed),
-        calibrator=calibrator,
-        threshold=best_f1_threshold(calibrator.probabilities(inner.margins), labels),
-        medians=_medians(matrix),
-        rounds=inner.rounds,
+    rows = Rows(
+        matrix=matrix,
+        labels=snapshot.labels,
+        folds=folds,
+        inputs=RuleInputs.of(recipe.rule, (*recipe.features, *encoder.columns)),
     )
+    ladder = climb(rows, recipe.estimator, recipe.parameters, recipe.seed, only=recipe.basis)
+    shared = _Shared(snapshot, recipe, encoder, text, ladder, folds, _medians(matrix))
+    rungs = {rung: shared.model(candidate) for rung, candidate in ladder.candidates.items()}
+    return replace(rungs[ladder.chosen], rungs=rungs)
 
 
-def _need_both_outcomes(labels: Vector, folds: Rows) -> None:
+@dataclass(frozen=True)
+class _Shared:
+    """What all rungs of one fit have in common."""
+
+    snapshot: Snapshot
+    recipe: Recipe
+    encoder: AttributeEncoder
+    text: TextWeights | None
+    ladder: Ladder
+    folds: RowNumbers
+    medians: Vector
+
+    def model(self, candidate: Candidate) -> FittedModel:
+        """Calibrate and anchor a rung and find its threshold, on rows its members had not seen."""
+        snapshot, labels = self.snapshot, self.snapshot.labels
+        entities = len(np.unique(snapshot.entities))
+        calibrator = calibrate(candidate.margins, labels, self.folds, entities=entities)
+        chances = calibrator.probabilities(candidate.margins)
+        return FittedModel(
+            recipe=replace(self.recipe, basis=candidate.rung),
+            encoder=self.encoder,
+            text=self.text,
+            estimator=candidate.estimator,
+            prescribed=self.ladder.prescribed,
+            calibrator=calibrator,
+            anchor=anchor_shift(
+                log_odds_of(chances),
+                labels,
+                snapshot.begun,
+                snapshot.entities,
+                int(snapshot.decided.max()),
+            ),
+            threshold=best_f1_threshold(chances, labels),
+            medians=self.medians,
+            rounds=self.ladder.rounds,
+        )
+
+
+def _need_both_outcomes(labels: Vector, folds: RowNumbers) -> None:
     if any(len(np.unique(labels[~inside])) < 2 for inside in _masks(folds)):
         rarer = int(min(labels.sum(), (1 - labels).sum()))
         raise NotReady(
@@ -187,7 +238,9 @@ def _medians(matrix: Matrix) -> Vector:
     return np.where(count > 0, np.mean([lower, upper], axis=0, dtype=np.float64), np.nan)
 
 
-def _fit_text(snapshot: Snapshot, folds: Rows, recipe: Recipe) -> tuple[TextWeights | None, Vector]:
+def _fit_text(
+    snapshot: Snapshot, folds: RowNumbers, recipe: Recipe
+) -> tuple[TextWeights | None, Vector]:
     """Return the weights from all rows, and for each row the score by the other folds."""
     unseen = text_scores(None, snapshot)
     strength = recipe.parameters.get("text_strength", 1.0)
@@ -207,7 +260,7 @@ def _fit_text(snapshot: Snapshot, folds: Rows, recipe: Recipe) -> tuple[TextWeig
     return weights, unseen
 
 
-def _documents(snapshot: Snapshot, rows: Rows, recipe: Recipe) -> Any:
+def _documents(snapshot: Snapshot, rows: RowNumbers, recipe: Recipe) -> Any:
     """Return the text window of each named row as one document."""
     ends = snapshot.ends[rows]
     newest = int(recipe.parameters.get("text_messages", 0))
@@ -221,7 +274,7 @@ def _learn_text(documents: Any, labels: Vector, strength: float, seed: int) -> T
     return learn_text_weights(documents, labels, strength=strength, seed=seed)
 
 
-def _newest_per_entity(snapshot: Snapshot, usable: NDArray[np.bool_]) -> Rows:
+def _newest_per_entity(snapshot: Snapshot, usable: NDArray[np.bool_]) -> RowNumbers:
     """Return one row per entity and label: its newest usable one.
 
     Folds keep an entity together, so a fold's newest rows are these as well.
@@ -235,43 +288,7 @@ def _newest_per_entity(snapshot: Snapshot, usable: NDArray[np.bool_]) -> Rows:
     return newest.get_column("row").sort().to_numpy().astype(np.int64)
 
 
-@dataclass(frozen=True)
-class _Inner:
-    margins: Vector
-    rounds: int
-
-
-def _inner_margins(
-    estimator: Estimator, matrix: Matrix, labels: Vector, folds: Rows, recipe: Recipe
-) -> _Inner:
-    """Return for each row the margin by a fit on the other inner folds."""
-    if isinstance(estimator, XGBoostRegression):
-        return _boosted_inner_margins(estimator, matrix, labels, folds, recipe)
-    margins = np.zeros(len(labels))
-    for inside in _masks(folds):
-        fitted = estimator.fit(matrix[~inside], labels[~inside], recipe.parameters, recipe.seed)
-        margins[inside] = fitted.margins(matrix[inside])
-    return _Inner(margins, 0)
-
-
-def _boosted_inner_margins(
-    estimator: XGBoostRegression, matrix: Matrix, labels: Vector, folds: Rows, recipe: Recipe
-) -> _Inner:
-    """Do the same for boosting; the folds also choose how many rounds are worth keeping."""
-    masks = _masks(folds)
-    fitted, rounds = estimator.side_by_side(
-        [(matrix[~inside], labels[~inside]) for inside in masks],
-        [(matrix[inside], labels[inside]) for inside in masks],
-        recipe.parameters,
-        recipe.seed,
-    )
-    margins = np.zeros(len(labels))
-    for inside, one in zip(masks, fitted, strict=True):
-        margins[inside] = one.margins(matrix[inside], rounds)
-    return _Inner(margins, rounds)
-
-
-def _masks(folds: Rows) -> list[NDArray[np.bool_]]:
+def _masks(folds: RowNumbers) -> list[NDArray[np.bool_]]:
     return [folds == fold for fold in np.unique(folds)]
 
 

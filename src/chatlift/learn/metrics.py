@@ -33,6 +33,8 @@ CALIBRATION_BINS = 10
 CERTAIN = 1e-9
 """Stored probabilities of 0 and 1 are read as this far inside, so that log-odds are finite."""
 NEWTON_STEPS = 50
+NORMAL_99 = 2.576
+"""Standard deviations either side that hold 99 % of the normal law."""
 LEVEL = 0.95
 """Central share of the resamples that an interval holds."""
 
@@ -102,6 +104,12 @@ def mean_absolute_error(judged: Judged, weights: Weights) -> Vector:
 def brier(judged: Judged, weights: Weights) -> Vector:
     """Mean squared distance of probability and outcome (Brier 1950)."""
     return _mean((judged.probabilities - judged.labels) ** 2, weights)
+
+
+def log_loss(judged: Judged, weights: Weights) -> Vector:
+    """Mean negative logarithm of the probability that the outcome was given, in nats."""
+    chances = np.clip(judged.probabilities, CERTAIN, 1 - CERTAIN)
+    return _mean(-np.log(np.where(judged.labels > 0.5, chances, 1 - chances)), weights)
 
 
 def r_squared(judged: Judged, weights: Weights) -> Vector:
@@ -236,6 +244,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         "roc_auc": roc_auc,
         "average_precision": average_precision,
         "brier": brier,
+        "log_loss": log_loss,
         "calibration_error": calibration_error,
         "lift_10": _lift(0.1),
         "lift_20": _lift(0.2),
@@ -287,6 +296,37 @@ def measure(repeats: Sequence[Judged], names: Sequence[str], *, seed: int) -> di
         interval = distance_interval_of if name in DISTANCES else interval_of
         figures[name] = interval(values, LEVELS.get(name, LEVEL))
     return figures
+
+
+def measure_calibration(
+    repeats: Sequence[Judged], names: Sequence[str], seed: int
+) -> dict[str, Figure]:
+    """Return the named figures with the 99 % intervals of the normal law.
+
+    A quantile this far out is one resample or two; their spread is known far better. A sum of
+    absolute gaps is corrected for what noise adds to it: the bootstrap adds about as much again.
+    """
+    if not repeats or not len(repeats[0]):
+        return {name: Figure(None) for name in names}
+    weights = resample(repeats[0].contacts, seed=seed)[: 1 + SLOW_RESAMPLES]
+    return {
+        name: _normal_interval(
+            np.mean([METRICS[name](judged, weights) for judged in repeats], axis=0),
+            is_distance=name in DISTANCES,
+        )
+        for name in names
+    }
+
+
+def _normal_interval(values: Vector, *, is_distance: bool) -> Figure:
+    resamples = values[1:][np.isfinite(values[1:])]
+    value = float(values[0])
+    if not np.isfinite(value) or len(resamples) < 2:
+        return Figure(value if np.isfinite(value) else None)
+    if is_distance:
+        value = max(2 * value - float(resamples.mean()), 0.0)
+    reach = NORMAL_99 * float(resamples.std(ddof=1))
+    return Figure(value, max(value - reach, 0.0) if is_distance else value - reach, value + reach)
 
 
 def measure_values(repeats: Sequence[Judged], names: Sequence[str]) -> dict[str, float | None]:

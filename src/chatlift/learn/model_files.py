@@ -14,10 +14,12 @@ import numpy as np
 
 from chatlift.errors import InvalidInput, Unavailable
 from chatlift.learn.calibration import Calibrator
-from chatlift.learn.estimators import ESTIMATORS
+from chatlift.learn.estimators import ESTIMATORS, Fitted
 from chatlift.learn.features.attributes import AttributeEncoder
 from chatlift.learn.features.text import TextWeights
 from chatlift.learn.fitting import FittedModel, Recipe
+from chatlift.learn.ladder import COMPANIONS, FittedRule, Member, WeightedSum
+from chatlift.vocabulary import Rung
 
 PIPELINE_FILE = "pipeline.json"
 TEXT_FILE = "text_weights.bin"
@@ -31,15 +33,20 @@ def to_files(model: FittedModel, main_file: str) -> dict[str, bytes]:
         "recipe": recipe_to_json(model.recipe),
         "encoder": model.encoder.to_json(),
         "calibrator": model.calibrator.to_json(),
+        "anchor": model.anchor,
+        "weights": {str(member): weight for member, weight in model.estimator.weights.items()},
         "threshold": model.threshold,
         "rounds": model.rounds,
         "medians": [None if np.isnan(value) else value for value in model.medians.tolist()],
         "text_bits": model.text.bits if model.text else None,
     }
     files = {
-        main_file: model.estimator.dump(),
+        main_file: model.prescribed.dump(),
         PIPELINE_FILE: json.dumps(pipeline, allow_nan=False).encode("utf-8"),
     }
+    for member, fitted in model.estimator.members.items():
+        if member is not Member.PRESCRIBED:
+            files[_member_file(member, model.recipe.estimator)] = fitted.dump()
     if model.text:
         files[TEXT_FILE] = model.text.weights.astype("<i4").tobytes()
     return files
@@ -68,16 +75,59 @@ def _parse(files: Mapping[str, bytes], main_file: str) -> FittedModel:
         raise ValueError(pipeline["schema_version"])
     recipe = recipe_from_json(pipeline["recipe"])
     medians = [np.nan if value is None else value for value in pipeline["medians"]]
+    prescribed = ESTIMATORS[recipe.estimator].load(files[main_file])
     return FittedModel(
         recipe=recipe,
         encoder=AttributeEncoder.from_json(pipeline["encoder"]),
         text=_text(files, pipeline["text_bits"]),
-        estimator=ESTIMATORS[recipe.estimator].load(files[main_file]),
+        estimator=_weighted_sum(files, recipe.estimator, prescribed, pipeline),
+        prescribed=prescribed,
         calibrator=Calibrator.from_json(pipeline["calibrator"]),
+        anchor=_finite(pipeline.get("anchor", 0.0)),
         threshold=float(pipeline["threshold"]),
         rounds=int(pipeline["rounds"]),
         medians=np.asarray(medians, dtype=np.float64),
     )
+
+
+def _weighted_sum(
+    files: Mapping[str, bytes], estimator: str, prescribed: Fitted, pipeline: Mapping[str, Any]
+) -> WeightedSum:
+    """Read the members; a version of before there was a ladder has the prescribed one alone."""
+    weights = {
+        Member(name): _finite(weight)
+        for name, weight in pipeline.get("weights", {Member.PRESCRIBED: 1.0}).items()
+    }
+    members = {
+        member: prescribed
+        if member is Member.PRESCRIBED
+        else _member(member, estimator, files[_member_file(member, estimator)])
+        for member in weights
+    }
+    return WeightedSum(members, weights)
+
+
+def _member(member: Member, estimator: str, content: bytes) -> Fitted:
+    if member is Member.RULE:
+        return FittedRule.load(content)
+    return ESTIMATORS[_algorithm(member, estimator)].load(content)
+
+
+def _algorithm(member: Member, estimator: str) -> str:
+    return COMPANIONS[estimator].estimator if member is Member.COMPANION else estimator
+
+
+def _member_file(member: Member, estimator: str) -> str:
+    """Name the file of a member other than the prescribed algorithm."""
+    is_linear = member is Member.RULE or _algorithm(member, estimator) == "logistic"
+    return f"{member}.{'json' if is_linear else 'ubj'}"
+
+
+def _finite(value: object) -> float:
+    number = float(_number(value))
+    if not np.isfinite(number):
+        raise ValueError(number)
+    return number
 
 
 def _text(files: Mapping[str, bytes], bits: int | None) -> TextWeights | None:
@@ -97,6 +147,8 @@ def recipe_to_json(recipe: Recipe) -> dict[str, Any]:
         "seed": recipe.seed,
         "features": list(recipe.features),
         "left_out": list(recipe.left_out),
+        "rule": list(recipe.rule),
+        "basis": recipe.basis,
     }
 
 
@@ -108,6 +160,8 @@ def recipe_from_json(found: Mapping[str, Any]) -> Recipe:
         seed=int(found["seed"]),
         features=tuple(str(name) for name in found["features"]),
         left_out=tuple(str(name) for name in found.get("left_out", ())),
+        rule=tuple(str(name) for name in found.get("rule", ())),
+        basis=Rung(found.get("basis", Rung.FULL)),
     )
 
 

@@ -111,6 +111,16 @@ class Snapshot:
         return self.examples.get_column("is_leading").to_numpy()
 
     @cached_property
+    def begun(self) -> Rows:
+        """When each example began, by which time passes for it, in microseconds since 1970."""
+        return self.examples.get_column("split_at").dt.timestamp("us").to_numpy()
+
+    @cached_property
+    def decided(self) -> Rows:
+        """When the horizon of each example ended, in microseconds since 1970."""
+        return self.examples.get_column("horizon_ends_at").dt.timestamp("us").to_numpy()
+
+    @cached_property
     def keys(self) -> NDArray[np.uint64]:
         """A stable key per example, from its entity and cutoff: the same in every run."""
         parts = self.examples.select("entity_id", pl.col("cutoff").dt.timestamp("us")).rows()
@@ -131,7 +141,7 @@ class Snapshot:
         return digest.hexdigest()
 
 
-_PER_EXAMPLE = frozenset({"labels", "contacts", "entities", "is_leading"})
+_PER_EXAMPLE = frozenset({"labels", "contacts", "entities", "is_leading", "begun", "decided"})
 
 
 def _rows_of(frame: pl.DataFrame, rows: Rows) -> pl.DataFrame:

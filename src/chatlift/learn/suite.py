@@ -152,13 +152,13 @@ def _is_same(first: float | None, second: float | None) -> bool:
 
 def _knows_more_than_chance(recorded: Recorded) -> Finding:
     auc = recorded.figures["roc_auc"]
-    passed = auc.low is not None and auc.low > 0.5
-    told = "unknown" if auc.value is None else f"{auc.value:.3f}"
+    passed = auc.value is not None and auc.value > 0.5
+    value = "unknown" if auc.value is None else f"{auc.value:.3f}"
     return Finding(
         name="knows_more_than_chance",
         passed=passed,
-        sentence=f"ROC AUC on unseen rows is {told}, "
-        + ("above chance." if passed else "not shown to be above chance."),
+        sentence=f"ROC AUC on unseen rows is {value}, "
+        + ("above chance." if passed else "not above chance."),
     )
 
 

@@ -26,7 +26,7 @@ from chatlift.learn.evaluation import (
 from chatlift.learn.features.attributes import attributes_as_of
 from chatlift.learn.features.declare import Feature
 from chatlift.learn.fitting import Fit, FittedModel, Recipe, fit
-from chatlift.learn.gate import Decision, Evidence, Leak, decide
+from chatlift.learn.gate import AgainstChampion, Decision, Evidence, Leak, decide
 from chatlift.learn.leaks import filled_when_closed, suspected_leaks
 from chatlift.learn.model_files import from_files, to_files
 from chatlift.learn.readiness import ReadinessReport, assess
@@ -45,6 +45,7 @@ from chatlift.vocabulary import (
     ModelName,
     Progress,
     ReportProgress,
+    Rung,
     no_progress,
 )
 
@@ -72,6 +73,10 @@ class Task:
     left_out_columns: frozenset[str] = frozenset()
     """Imported attributes not to look at, such as one filled in after the outcome."""
     require_targets: bool = False
+    basis: Rung | None = None
+    """The rung to ship; None: the one that the data supports."""
+    is_generated: bool = False
+    """Whether the account's data was generated."""
 
     @property
     def recipe(self) -> Recipe:
@@ -82,6 +87,8 @@ class Task:
             seed=self.options.seed,
             features=tuple(feature.name for feature in self.features),
             left_out=tuple(sorted(self.left_out_columns)),
+            rule=self.spec.rule,
+            basis=self.basis,
         )
 
 
@@ -97,6 +104,8 @@ class Trained:
     """One row per stored prediction; see `suite.STORED`."""
     findings: tuple[Finding, ...]
     decision: Decision
+    against: AgainstChampion | None
+    """The comparison with the champion; None where none serves."""
     readiness: ReadinessReport
 
 
@@ -163,7 +172,7 @@ def _judged(
     _step(report, "test", 0.92, "running the model test suite")
     findings = _suite(history, task, files, stored, evaluation)
     _step(report, "gate", 0.96, "weighing the evidence")
-    decision = decide(_evidence(history, task, snapshot, evaluation, model, findings))
+    evidence = _evidence(history, task, snapshot, evaluation, model, findings)
     return Trained(
         model=model,
         files=files,
@@ -171,7 +180,8 @@ def _judged(
         evaluation=evaluation,
         stored=stored,
         findings=tuple(findings),
-        decision=decision,
+        decision=decide(evidence),
+        against=evidence.against,
         readiness=readiness,
     )
 
@@ -258,7 +268,7 @@ def _evidence(
             task.champion,
             snapshot,
             evaluation.predictions,
-            task.recipe,
+            model.recipe,
             task.options,
             basis=evaluation.basis,
         )
@@ -276,6 +286,7 @@ def _evidence(
         targets=task.choices.targets,
         require_targets=task.require_targets,
         against=against,
+        is_generated=task.is_generated,
     )
 
 

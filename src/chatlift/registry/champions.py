@@ -43,6 +43,40 @@ class LedgerEntry:
     figures: Mapping[str, Any]
 
 
+@dataclass(frozen=True, kw_only=True)
+class GateCounts:
+    """What the gate has counted for one model, for good: it outlives the versions."""
+
+    look_count: int = 0
+    """New recipes that were compared with a champion on enough new data to count."""
+    entities_at_look: int | None = None
+    """Mature entities at the last such comparison, at first those of the first champion; None:
+    none served yet."""
+    refresh_gain: float = 0.0
+    """Sum of the Brier gains of the refreshes since the last new recipe."""
+    refresh_variance: float = 0.0
+    """Sum of the variances of those gains."""
+
+
+def read_gate_counts(connection: Connection, account_id: int, model: ModelName) -> GateCounts:
+    """Return what was counted so far."""
+    names = GateCounts.__dataclass_fields__
+    statement = select(*(STATES.c[name] for name in names)).where(
+        STATES.c.account_id == account_id, STATES.c.model == model
+    )
+    row = connection.execute(statement).one_or_none()
+    return GateCounts(**row._mapping) if row is not None else GateCounts()
+
+
+def write_gate_counts(
+    connection: Connection, account_id: int, model: ModelName, counts: GateCounts
+) -> None:
+    """Keep what was counted; the state is locked by the caller."""
+    here = (STATES.c.account_id == account_id) & (STATES.c.model == model)
+    values = {name: getattr(counts, name) for name in GateCounts.__dataclass_fields__}
+    connection.execute(update(STATES).where(here).values(**values))
+
+
 def read_ledger(
     connection: Connection, account_id: int, model: ModelName
 ) -> tuple[LedgerEntry, ...]:

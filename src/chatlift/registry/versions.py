@@ -20,19 +20,22 @@ from chatlift.registry.champions import (
     STATES,
     VERSIONS,
     ChangeKind,
+    GateCounts,
     LedgerEntry,
     lock_state,
     move_champion,
     next_number,
+    read_gate_counts,
     read_ledger,
     served_before,
+    write_gate_counts,
 )
 from chatlift.registry.run_rows import active_run_ids, held_run
 from chatlift.store.bulk import insert_new, read_columns, stored_number, table_of
 from chatlift.store.database import Database
 from chatlift.store.forgetting import unlink_forgotten
 from chatlift.store.registry_tables import EvaluationPredictionRow, RetrainingMarkRow
-from chatlift.vocabulary import ModelName, Verdict
+from chatlift.vocabulary import ModelName, Rung, Verdict
 
 EVALUATIONS = table_of(EvaluationPredictionRow)
 MARKS = table_of(RetrainingMarkRow)
@@ -101,9 +104,18 @@ class Version:
 
     @property
     def first_failed_check(self) -> str | None:
-        """Name of the gate's first check that failed; None where all passed."""
-        failed = (check["name"] for check in self.gate["checks"] if not check["passed"])
+        """Name of the gate's first check that stood in the way; None where none did."""
+        failed = (
+            check["name"]
+            for check in self.gate["checks"]
+            if not check["passed"] and check["kind"] != "note"
+        )
         return next(failed, None)
+
+    @property
+    def basis(self) -> Rung:
+        """What its scores are made of; versions of before there was a choice are `full`."""
+        return Rung(self.evaluation.get("shipped_rung", Rung.FULL))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +165,7 @@ class Versions:
         expected_champion: int | None,
         predictions: pl.DataFrame,
         now: datetime,
+        gate_counts: GateCounts | None = None,
     ) -> Version:
         """Write the files, then register the version and move the champion in one transaction.
 
@@ -165,6 +178,8 @@ class Versions:
             another serves by now, the version is registered and the champion stays.
         predictions
             One row per stored prediction; see `EVALUATION_PREDICTIONS`.
+        gate_counts
+            What the gate has counted with this version; None: as before.
 
         Raises
         ------
@@ -200,6 +215,8 @@ class Versions:
                 version_id = connection.execute(row.returning(VERSIONS.c.version_id)).scalar_one()
                 insert_new(connection, EVALUATIONS, _to_rows(predictions, version_id))
                 unlink_forgotten(connection, self._account_id, version_id, since=run.created_at)
+                if gate_counts is not None and before == expected_champion:
+                    write_gate_counts(connection, self._account_id, model, gate_counts)
                 if promote and before == expected_champion:
                     kind, reason = ChangeKind.PROMOTE, "the gate's verdict"
                     change = _change(model, kind, before, number, BY_CHATLIFT, reason, now, metrics)
@@ -242,6 +259,11 @@ class Versions:
         entries = _until(self.ledger(model), as_of)
         number = entries[-1].to_number if entries else None
         return next((found for found in self.list(model) if found.number == number), None)
+
+    def gate_counts(self, model: ModelName) -> GateCounts:
+        """Return what the gate has counted for a model so far."""
+        with self._database.read() as connection:
+            return read_gate_counts(connection, self._account_id, model)
 
     def ledger(self, model: ModelName) -> tuple[LedgerEntry, ...]:
         """Return every change of the champion, oldest first."""

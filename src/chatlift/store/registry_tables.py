@@ -108,6 +108,9 @@ class ModelStateRow(Base):
 
     Null `champion_version_id`: no version serves. There is one place for it, so there cannot
     be two champions; whoever changes it locks the row first.
+
+    The counts of the gate outlive the versions that they were counted on. Null
+    `entities_at_look`: no new recipe was compared with a champion yet.
     """
 
     __tablename__ = "model_states"
@@ -118,6 +121,14 @@ class ModelStateRow(Base):
     champion_version_id: Mapped[BigInt | None] = mapped_column(
         ForeignKey("versions.version_id", ondelete="SET NULL"), index=True
     )
+    look_count: Mapped[int] = mapped_column(server_default="0")
+    """How often a new recipe was compared with a champion on enough new data to count."""
+    entities_at_look: Mapped[BigInt | None]
+    """Mature entities at the last such comparison."""
+    refresh_gain: Mapped[float] = mapped_column(server_default="0")
+    """Sum of the Brier gains of the refreshes since the last new recipe."""
+    refresh_variance: Mapped[float] = mapped_column(server_default="0")
+    """Sum of the variances of those gains."""
 
 
 class EvaluationPredictionRow(Base):

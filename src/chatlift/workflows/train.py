@@ -25,7 +25,7 @@ from chatlift.learn.comparing import Champion
 from chatlift.learn.evaluation import Options
 from chatlift.learn.features.catalogue import catalogue
 from chatlift.learn.fitting import Fit, fit
-from chatlift.learn.gate import Decision
+from chatlift.learn.gate import Decision, gain_spread
 from chatlift.learn.model_files import from_files, recipe_to_json
 from chatlift.learn.readiness import ReadinessReport
 from chatlift.learn.reporting import (
@@ -41,6 +41,7 @@ from chatlift.learn.specs.directory import SPECS
 from chatlift.learn.suite import Finding
 from chatlift.learn.training import Task, Trained, mature_entities, train_model, trained_on
 from chatlift.registry.artifacts import DamagedArtifact
+from chatlift.registry.champions import GateCounts
 from chatlift.registry.failures import failure_of
 from chatlift.registry.run_rows import Run, RunLost, cancelled_message
 from chatlift.registry.serving import history_of, spans_of
@@ -51,6 +52,7 @@ from chatlift.vocabulary import (
     ModelName,
     Progress,
     ReportProgress,
+    Rung,
     RunStatus,
     Verdict,
     no_progress,
@@ -79,6 +81,8 @@ class TrainRequest:
     seed: int = 0
     parameters: Mapping[ModelName, Mapping[str, float]] = field(default_factory=dict)
     """Hyperparameters that were set, by model."""
+    bases: Mapping[ModelName, Rung] = field(default_factory=dict)
+    """Rungs that were set, by model; the others are chosen by what the data supports."""
     require_targets: bool = False
     promote: bool = True
     """False: register and judge, but leave the champion alone."""
@@ -102,6 +106,7 @@ class TrainRequest:
             "cv_folds": self.cv_folds,
             "seed": self.seed,
             "parameters": {model: dict(values) for model, values in self.parameters.items()},
+            "bases": {str(model): str(rung) for model, rung in self.bases.items()},
             "require_targets": self.require_targets,
             "promote": self.promote,
             "accepted_columns": sorted(self.accepted_columns),
@@ -121,10 +126,12 @@ class TrainRequest:
         for name in ("accepted_columns", "left_out_columns"):
             asked[name] = frozenset(asked.get(name, ()))
         parameters = asked.pop("parameters", {})
+        bases = asked.pop("bases", {})
         return cls(
             models=run.models,
             requested_model=run.requested_model,
             parameters={ModelName(model): values for model, values in parameters.items()},
+            bases={ModelName(model): Rung(rung) for model, rung in bases.items()},
             **{name: asked[name] for name in REQUEST_FIELDS & asked.keys()},
         )
 
@@ -133,6 +140,7 @@ REQUEST_FIELDS = TrainRequest.__dataclass_fields__.keys() - {
     "models",
     "requested_model",
     "parameters",
+    "bases",
 }
 """What `to_json` tells as it is."""
 
@@ -483,6 +491,8 @@ class _Running:
         evaluation["counts"]["undecided"] = trained.readiness.undecided
         evaluation["left_out"] = dict(trained.model.encoder.dropped)
         evaluation["entities"] = len(mature_entities(trained.stored))
+        evaluation["shipped_rung"] = trained.model.basis
+        evaluation["anchor"] = trained.model.anchor
         version = self._register(task, trained, evaluation, champion)
         return ModelOutcome(
             model=model,
@@ -526,6 +536,8 @@ class _Running:
             accepted_columns=self.request.accepted_columns,
             left_out_columns=self.request.left_out_columns,
             require_targets=self.request.require_targets or choices.require_targets,
+            basis=self.request.bases.get(model),
+            is_generated=load_truth(self.workspace.truth_folder) is not None,
         )
 
     def _to_beat(self, version: Version | None, spans: Spans, history: History) -> Champion | None:
@@ -547,21 +559,16 @@ class _Running:
             return None
         if not set(fitted.recipe.features) <= {feature.name for feature in catalogue(model)}:
             return None
-        later = [
-            other
-            for other in self.workspace.versions.list(model)
-            if other.number > version.number
-            and other.recipe_fingerprint != version.recipe_fingerprint
-            and _was_a_look(other)
-        ]
-        last = max(later, key=lambda other: other.number, default=version)
+        counts = self.workspace.versions.gate_counts(model)
         return Champion(
             number=version.number,
             model=fitted,
             has_same_spans=_in_force(model, spans_of(artifact), history) == spans,
             trained_on=trained_on(self.workspace.versions.evaluation_predictions(version)),
-            looks_before=len(later),
-            entities_at_last_look=int(last.evaluation["entities"]),
+            looks_before=counts.look_count,
+            entities_at_last_look=counts.entities_at_look or int(version.evaluation["entities"]),
+            refresh_gain=counts.refresh_gain,
+            refresh_variance=counts.refresh_variance,
         )
 
     def _ceilings(self, model: ModelName, history: History, trained: Trained) -> Ceilings | None:
@@ -600,6 +607,12 @@ class _Running:
             expected_champion=champion.number if champion else None,
             predictions=trained.stored,
             now=now,
+            gate_counts=counted(
+                self.workspace.versions.gate_counts(task.spec.model),
+                trained,
+                int(evaluation["entities"]),
+                is_promoted=promotes,
+            ),
         )
 
     def _record(self, outcome: ModelOutcome) -> None:
@@ -621,10 +634,31 @@ def _in_force(model: ModelName, spans: Spans, history: History) -> Spans:
     return settled(spans, history) if model is ModelName.CHURN else spans
 
 
-def _was_a_look(version: Version) -> bool:
-    """Tell whether a version was compared with the champion on enough new data to count."""
-    checks = version.gate.get("checks", ())
-    return any(check["name"] == "fresh_look" and check["passed"] for check in checks)
+def counted(
+    counts: GateCounts, trained: Trained, entities: int, *, is_promoted: bool
+) -> GateCounts:
+    """Return what the gate has counted once a version is registered.
+
+    Parameters
+    ----------
+    entities
+        Mature entities that the version was trained on.
+    """
+    against = trained.against
+    if against is None:
+        is_first = is_promoted and counts.entities_at_look is None
+        return replace(counts, entities_at_look=entities) if is_first else counts
+    if any(check.name == "fresh_look" and check.passed for check in trained.decision.checks):
+        counts = replace(counts, look_count=counts.look_count + 1, entities_at_look=entities)
+    if not is_promoted:
+        return counts
+    if not against.is_refresh:
+        return replace(counts, refresh_gain=0.0, refresh_variance=0.0)
+    return replace(
+        counts,
+        refresh_gain=counts.refresh_gain + float(against.brier_gains[0]),
+        refresh_variance=counts.refresh_variance + gain_spread(against) ** 2,
+    )
 
 
 def _sentence(decision: Decision, version: Version) -> str:

@@ -17,6 +17,7 @@ from chatlift.learn.estimators import Matrix, Vector
 from chatlift.learn.evaluation import Options
 from chatlift.learn.features.catalogue import catalogue
 from chatlift.learn.fitting import FittedModel, Recipe, fit
+from chatlift.learn.ladder import Member, WeightedSum
 from chatlift.learn.readiness import ReadinessReport
 from chatlift.learn.scoring import Scorer
 from chatlift.learn.snapshots import Snapshot
@@ -61,15 +62,20 @@ def memorising(snapshot: Snapshot, recipe: Recipe) -> FittedModel:
         for row, label in zip(rows, snapshot.labels, strict=True)
     }
     memory = Memory(seen, float(np.log(share / (1 - share))))
-    return replace(honest, estimator=memory, calibrator=Calibrator())
+    return with_memory(honest, memory)
+
+
+def with_memory(honest: FittedModel, memory: Memory) -> FittedModel:
+    alone = WeightedSum({Member.PRESCRIBED: memory}, {Member.PRESCRIBED: 1.0})
+    return replace(honest, estimator=alone, prescribed=memory, calibrator=Calibrator(), anchor=0.0)
 
 
 def memorising_but_dumped_as_honest(snapshot: Snapshot, recipe: Recipe) -> FittedModel:
     """What a cheat has to do to get its files past the registry: ship another model in them."""
     honest = fit(snapshot, recipe)
-    cheat = memorising(snapshot, recipe).estimator
-    shipped = _Disguised(cheat.seen, cheat.base, honest.estimator.dump())  # type: ignore[attr-defined]
-    return replace(honest, estimator=shipped, calibrator=Calibrator())
+    cheat = memorising(snapshot, recipe).prescribed
+    shipped = _Disguised(cheat.seen, cheat.base, honest.prescribed.dump())  # type: ignore[attr-defined]
+    return with_memory(honest, shipped)
 
 
 @dataclass(frozen=True)
@@ -158,7 +164,7 @@ def test_a_version_that_remembers_its_rows_fails(cheat: Trained, told: History) 
 def test_a_version_that_remembers_its_rows_is_refused_by_the_gate(cheat: Trained) -> None:
     decision = cheat.decision
     assert decision.verdict is Verdict.REFUSE
-    assert {"better_than_chance", "model_test_suite"} <= {
+    assert {"better_than_base_rate", "model_test_suite"} <= {
         check.name for check in decision.checks if not check.passed
     }
 

@@ -321,8 +321,9 @@ class ModelSpec:
     recommendations: Mapping[str, str]
     """Band to what to do."""
     readiness: Readiness
-    rule_feature: str | None
-    """The feature that the simple rule orders by; None for the win rate of the source."""
+    rule: tuple[str, ...]
+    """The features and attributes that the simple rule looks at, at most three; see
+    `learn.ladder.RuleInputs`. Those that an account does not have are left out."""
     rule_words: str
     """How the simple rule is called."""
     main_file: str

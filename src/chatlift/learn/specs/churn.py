@@ -254,7 +254,7 @@ SPEC = ModelSpec(
         "low": "Nothing to do now",
     },
     readiness=Readiness(entities=100, examples=100, conversations=50),
-    rule_feature="hours_since_last_message_in",
+    rule=("hours_since_last_message_in",),
     rule_words="time since the contact last wrote",
     main_file="churn_model.ubj",
 )

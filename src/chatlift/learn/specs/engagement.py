@@ -165,7 +165,7 @@ SPEC = ModelSpec(
         "low": "Do not write now",
     },
     readiness=Readiness(entities=50, examples=200),
-    rule_feature="sends_answered_share",
-    rule_words="share of past sends that the contact answered",
+    rule=("sends_answered_share", "hours_since_last_message_in"),
+    rule_words="share of past sends that the contact answered, and time since it last wrote",
     main_file="engagement_model.json",
 )

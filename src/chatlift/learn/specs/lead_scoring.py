@@ -110,6 +110,14 @@ SPEC = ModelSpec(
             meaning="most boosting rounds; inner folds choose how many are kept",
         ),
         Hyperparameter(
+            name="trees_per_round",
+            default=6,
+            minimum=1,
+            maximum=50,
+            is_whole=True,
+            meaning="trees whose mean is one boosting round, each on its own rows and features",
+        ),
+        Hyperparameter(
             name="max_depth",
             default=3,
             minimum=1,
@@ -119,7 +127,7 @@ SPEC = ModelSpec(
         ),
         Hyperparameter(
             name="learning_rate",
-            default=0.1,
+            default=0.15,
             minimum=0.005,
             maximum=1.0,
             meaning="share of each tree's correction that is used",
@@ -140,7 +148,7 @@ SPEC = ModelSpec(
         ),
         Hyperparameter(
             name="column_share",
-            default=0.4,
+            default=0.25,
             minimum=0.05,
             maximum=1.0,
             meaning="share of the features that each tree may use",
@@ -183,7 +191,7 @@ SPEC = ModelSpec(
         "cold": "Low priority - keep informed, do not chase",
     },
     readiness=Readiness(entities=100, examples=100),
-    rule_feature=None,
-    rule_words="win rate of the lead's source",
+    rule=("lead.source", "messages_received_count_7d", "reply_delay_median_hours_30d"),
+    rule_words="the lead's source, how often it wrote and how fast it replied",
     main_file="lead_scoring_model.ubj",
 )

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatlift.learn.anchoring import (
+    LARGEST_SHIFT,
+    MICROSECONDS_A_YEAR,
+    Vector,
+    anchor_shift,
+    walking_shifts,
+)
+from chatlift.learn.calibration import sigmoid
+
+YEAR = int(MICROSECONDS_A_YEAR)
+MONTH = YEAR // 12
+
+
+def year_of(count: int, drift: float, seed: int) -> tuple[Vector, Vector, np.ndarray]:
+    """Rows over a year whose log-odds drift by so much in it, against a model that knows only
+    the mean of the year."""
+    random = np.random.default_rng(seed)
+    begun = np.sort(random.integers(0, YEAR, count))
+    log_odds = random.normal(-0.5, 1, count)
+    truth = log_odds + drift * (begun / YEAR - 0.5)
+    return log_odds, (random.random(count) < sigmoid(truth)).astype(np.float64), begun
+
+
+def test_a_base_rate_that_moves_is_followed_to_the_end() -> None:
+    log_odds, labels, begun = year_of(20_000, 0.8, 0)
+    shift = anchor_shift(log_odds, labels, begun, np.arange(20_000), YEAR)
+    assert shift == pytest.approx(0.4, abs=0.12)  # Half of the year's drift lies after its middle.
+
+
+def test_a_base_rate_that_stays_is_left_alone() -> None:
+    log_odds, labels, begun = year_of(20_000, 0.0, 1)
+    assert abs(anchor_shift(log_odds, labels, begun, np.arange(20_000), YEAR)) < 0.12
+
+
+def test_few_outcomes_shift_little() -> None:
+    begun = np.arange(4) * MONTH
+    few = anchor_shift(np.zeros(4), np.ones(4), begun, np.arange(4), YEAR)
+    many = anchor_shift(np.zeros(400), np.ones(400), begun.repeat(100), np.arange(400), YEAR)
+    assert 0 < few < 0.5
+    assert many == LARGEST_SHIFT
+
+
+def test_an_entity_counts_once_however_many_rows_it_has() -> None:
+    begun = np.zeros(40, dtype=np.int64)
+    one = anchor_shift(np.zeros(40), np.ones(40), begun, np.zeros(40, dtype=np.int64), YEAR)
+    single = anchor_shift(np.zeros(1), np.ones(1), begun[:1], begun[:1], YEAR)
+    assert one == pytest.approx(single)
+
+
+def test_no_outcome_is_no_reason_to_shift() -> None:
+    nothing = np.empty(0)
+    whole = np.empty(0, dtype=np.int64)
+    assert anchor_shift(nothing, nothing, whole, whole, YEAR) == 0
+
+
+@given(seed=st.integers(0, 50), cut=st.integers(1, 11))
+def test_no_shift_knows_what_was_decided_after_its_block_began(seed: int, cut: int) -> None:
+    log_odds, labels, begun = year_of(200, 0.5, seed)
+    decided, entities = begun + MONTH, np.arange(200)
+    instant = cut * MONTH
+    before = walking_shifts(log_odds, labels, begun, decided, entities)
+    later = np.where(decided > instant, 1 - labels, labels)
+    after = walking_shifts(log_odds, later, begun, decided, entities)
+    assert np.array_equal(before[begun <= instant], after[begun <= instant])
