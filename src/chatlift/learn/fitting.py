@@ -269,7 +269,8 @@ def _documents(snapshot: Snapshot, rows: RowNumbers, recipe: Recipe) -> Any:
 
 
 def _learn_text(documents: Any, labels: Vector, strength: float, seed: int) -> TextWeights | None:
-    if len(labels) < FEWEST_TEXT_ENTITIES or len(np.unique(labels)) < 2:
+    has_words = np.diff(documents.indptr) > 0  # A log without text has messages, and no words.
+    if has_words.sum() < FEWEST_TEXT_ENTITIES or len(np.unique(labels)) < 2:
         return None
     return learn_text_weights(documents, labels, strength=strength, seed=seed)
 
