@@ -220,7 +220,7 @@ def _send_truth(messages: pl.DataFrame, message_rows: pl.DataFrame) -> pl.DataFr
             "sent_at": message_rows["sent_at"],
             "probability": messages["probability"].cast(pl.Float64),
         }
-    ).filter(pl.col("probability").is_not_null() & ~messages["is_failed"])
+    ).filter(pl.col("probability").is_not_null())
 
 
 def _ids(prefix: str, size: int) -> pl.Series:

@@ -298,8 +298,9 @@ def _any_message(
 ) -> Floats:
     """Return the chance of an answer, or of a session before the same hour tomorrow.
 
-    It may still fail to be delivered; a failed send is no example, so that does not count.
+    Nobody knows yet whether the message arrives, so the chance that it does not is part of it.
     """
+    arrives_and_answers = (1.0 - FAILURE_RATE) * answer_chance
     fades = fade_rate(population, drift_on(request, day + 1))[contact]
     chances = write_chances(population, behaviour, day + 1 - last_in_day)[contact]
     stay_fading = 1.0 - 1.0 / behaviour.fading_days
@@ -312,7 +313,8 @@ def _any_message(
     )
     first, after = WINDOWS[population.window[contact]].T
     before_then = np.clip((hour - first) / (after - first), 0.0, 1.0)
-    any_message: Floats = answer_chance + (1.0 - answer_chance) * tomorrow * before_then
+    goes_unanswered = 1.0 - arrives_and_answers
+    any_message: Floats = arrives_and_answers + goes_unanswered * tomorrow * before_then
     return any_message
 
 

@@ -1,9 +1,15 @@
 """The engagement spec: will this contact answer if we write now.
 
 Input: contacts and their messages. An example is a *send*: the first outbound message after
-`silence_hours` without any message either way, not automatic, not failed, to a contact that had
-not opted out; later messages of the burst belong to it. The cutoff is its `sent_at`. Label 1: an
-inbound message within 24 hours of it.
+`silence_hours` without any message either way, not automatic, to a contact that had not opted out;
+later messages of the burst belong to it. The cutoff is its `sent_at`. Label 1: an inbound message
+within 24 hours of it.
+
+A send that failed is an example like any other, and its label is what followed: mostly nothing,
+and an answer where a second try of the same burst arrived. That it failed became known only after
+its cutoff, so it may not choose the examples: whoever asks whether a contact will answer does not
+know yet whether the message will arrive, and a number that is dead is a reason not to write
+(docs/decisions/0023).
 """
 
 from __future__ import annotations
@@ -85,13 +91,12 @@ class _Sends:
 
 
 def _sends(history: History, quiet: int) -> _Sends:
-    """Return the sends: after `quiet` microseconds without a message, not automatic, not failed."""
+    """Return the sends: after `quiet` microseconds without a message, not automatic."""
     line = Timeline.of(history)
     was_quiet = begins_run(line.contact_id) | (
         np.diff(line.sent_at, prepend=line.sent_at[:1]) >= quiet
     )
     rows = np.flatnonzero(was_quiet & line.column("is_out") & ~line.column("is_automatic"))
-    rows = rows[~np.isin(line.messages["message_id"].to_numpy()[rows], _failed(history))]
     inbound = Inbound(history)
     contact_ids, cutoffs = line.contact_id[rows], line.sent_at[rows]
     following = inbound.rows.searchsorted(rows)
@@ -99,13 +104,6 @@ def _sends(history: History, quiet: int) -> _Sends:
     next_in = np.full(len(rows), np.nan)
     next_in[exists] = inbound.sent_at[following[exists]]
     return _Sends(contact_ids=contact_ids, cutoffs=cutoffs, next_in=next_in)
-
-
-def _failed(history: History) -> Rows:
-    """Return the messages that did not reach the contact."""
-    facts = history.facts
-    of_messages = (facts["subject"] == FactSubject.MESSAGE) & (facts["name"] == "status")
-    return facts["subject_id"].filter(of_messages & (facts["value"] == "failed")).to_numpy()
 
 
 def may_be_written_to(history: History, contact_ids: Rows, cutoffs: Rows) -> NDArray[np.bool_]:

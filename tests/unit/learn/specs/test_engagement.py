@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from tests.histories import at, history
 
 from chatlift.learn.specs.base import Asked, Spans
@@ -31,10 +32,27 @@ def test_a_send_whose_day_is_not_over_stays_undecided_even_when_answered() -> No
     assert sends((1, "out", 1.0, "a"), (1, "in", 1.1, "yes"), through=1.5) == [(at(1), None)]
 
 
-def test_failed_sends_and_contacts_that_opted_out_are_left_out() -> None:
+def test_a_contact_that_has_opted_out_is_left_out_from_then_on() -> None:
     told = [(1, "out", 1.0, "a"), (1, "out", 5.0, "b")]
-    assert sends(*told, facts=[("message", 1, "status", "failed", 1.2)]) == [(at(5), 0)]
     assert sends(*told, facts=[("contact", 1, "opted_out", "true", 3)]) == [(at(1), 0)]
+
+
+@pytest.mark.parametrize("status", ["sent", "delivered", "read", "failed"])
+@pytest.mark.parametrize("known", [1.0, 1.00001, 3.0])
+def test_what_becomes_of_a_send_never_chooses_the_examples(status: str, known: float) -> None:
+    told = [(1, "out", 1.0, "a"), (1, "out", 5.0, "b")]
+    fact = ("message", 1, "status", status, known)
+    assert sends(*told, facts=[fact]) == [(at(1), 0), (at(5), 0)]
+
+
+def test_a_send_that_failed_is_answered_where_a_second_try_is() -> None:
+    told = [(1, "out", 1.0, "a"), (1, "out", 1.1, "again"), (1, "in", 1.3, "yes")]
+    assert sends(*told, facts=[("message", 1, "status", "failed", 1.01)]) == [(at(1), 1)]
+
+
+def test_an_opt_out_after_the_send_leaves_its_example() -> None:
+    told = [(1, "out", 1.0, "a")]
+    assert sends(*told, facts=[("contact", 1, "opted_out", "true", 1.01)]) == [(at(1), 0)]
 
 
 def test_nobody_who_opted_out_is_offered_for_writing() -> None:
