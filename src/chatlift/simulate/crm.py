@@ -66,7 +66,11 @@ def simulate_crm(request: SimulationRequest, *, report: ReportProgress = no_prog
     writers = records.contacts.get_column("external_id").head(population.size)
     truth = Truth(
         leads=pl.DataFrame(
-            {"external_id": records.leads["external_id"], "probability": leads.probability}
+            {
+                "external_id": records.leads["external_id"],
+                "probability": leads.probability,
+                "probability_after_week": leads.probability_after_week,
+            }
         ),
         sends=_send_truth(messages, records.messages),
         contacts=contact_truth(request, behaviour, population, days, writers),

@@ -27,6 +27,8 @@ class LeadDraw:
     interest: Floats
     probability: Floats
     """Chance of being won within the horizon."""
+    probability_after_week: Floats
+    """The same of a lead that is still open a week after it came: the quick wins are over."""
     is_won: Truths
     close_hour: Floats
     """Hours from the first midnight; NaN while open."""
@@ -52,9 +54,12 @@ def draw_leads(
     win = 1.0 / (1.0 + np.exp(-(log_odds + shift)))
     is_won = np.zeros(closed + opened, dtype=np.bool_)
     is_won[:closed] = exactly(win[:closed], rng)
+    in_time = win * (1.0 - behaviour.late_win)
+    quick = in_time * behaviour.quick_win
     return LeadDraw(
         interest=interest,
-        probability=win * (1.0 - behaviour.late_win),
+        probability=in_time,
+        probability_after_week=(in_time - quick) / (1.0 - quick),
         is_won=is_won,
         close_hour=_close_hours(request, behaviour, population, is_won, rng),
     )

@@ -2,7 +2,8 @@
 
 Three frames, kept apart from the records:
 
-- `leads`: one row per lead: `external_id`, `probability` of being won within the horizon;
+- `leads`: one row per lead: `external_id`, `probability` of being won within the horizon, and
+  `probability_after_week`, the same of a lead still open a week after it came;
 - `sends`: one row per send: `external_id` of the message, `contact_external_id`, `sent_at`,
   `probability` of an inbound message within 24 hours of it;
 - `contacts`: one row per contact and Monday 00:00 UTC after its first message: `external_id`,

@@ -13,6 +13,7 @@ from chatlift.simulate.truth import Truth
 from chatlift.vocabulary import ModelName
 
 FRAMES = ("leads", "sends", "contacts")
+AFTER_WEEK = "probability_after_week"
 
 
 def save_truth(folder: Path, truth: Truth) -> None:
@@ -25,11 +26,12 @@ def save_truth(folder: Path, truth: Truth) -> None:
 
 
 def load_truth(folder: Path) -> Truth | None:
-    """Read the truth back; None where the folder holds none, as for real data."""
+    """Read the truth back; None where the folder holds none, as for real data, or an older form."""
     paths = {name: folder / f"{name}.parquet" for name in FRAMES}
     if not all(path.is_file() for path in paths.values()):
         return None
-    return Truth(**{name: pl.read_parquet(path) for name, path in paths.items()})
+    truth = Truth(**{name: pl.read_parquet(path) for name, path in paths.items()})
+    return truth if AFTER_WEEK in truth.leads.columns else None
 
 
 def drop_from_truth(folder: Path, external_ids: Collection[str]) -> int:
@@ -52,11 +54,14 @@ def _without(rows: pl.DataFrame, external_ids: Collection[str]) -> pl.DataFrame:
 def truth_by_entity(truth: Truth, model: ModelName, history: History) -> pl.DataFrame:
     """Return the truth under the store's ids: `entity_id`, `cutoff`, `probability`.
 
-    One row per lead (null `cutoff`: it holds at every age), per contact and Monday, or per send.
+    One row per lead (null `cutoff`: it holds from the age of a week on, at which leads are
+    judged), per contact and Monday, or per send.
     """
     if model is ModelName.LEAD_SCORING:
         named = history.leads.select("external_id", entity_id="lead_id")
-        told = truth.leads.with_columns(cutoff=pl.lit(None, dtype=INSTANT))
+        told = truth.leads.select(
+            "external_id", probability=AFTER_WEEK, cutoff=pl.lit(None, dtype=INSTANT)
+        )
     else:
         named = history.contacts.select("external_id", entity_id="contact_id")
         told = truth.contacts if model is ModelName.CHURN else _sends(truth)

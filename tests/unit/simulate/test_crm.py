@@ -191,6 +191,13 @@ def test_leads_are_won_as_often_as_the_truth_says(many):
         .with_columns(won=(pl.col("outcome") == "won") & in_time)
     )
     assert_calibrated(leads, "won", within=0.08)
+    still_open = leads.filter(pl.col("closed_at") >= pl.col("created_at") + pl.duration(days=7))
+    assert still_open.height < leads.height
+    after_week = still_open.with_columns(probability="probability_after_week")
+    assert_calibrated(after_week, "won", within=0.08)
+    gaps = [rows["won"].mean() - rows["probability"].mean() for rows in (after_week, still_open)]
+    # The quick wins are over, and the chance of before does not know it.
+    assert abs(gaps[0]) < 0.008 < 0.016 < abs(gaps[1])
 
 
 def assert_calibrated(rows, label, *, within):

@@ -49,7 +49,7 @@ def test_the_truth_is_kept_apart_and_read_back(crm, tmp_path):
     assert load_truth(tmp_path / "truth") is None
     generate(request(), crm=crm, truth_folder=tmp_path / "truth")
     truth = load_truth(tmp_path / "truth")
-    assert truth.leads.columns == ["external_id", "probability"]
+    assert truth.leads.columns == ["external_id", "probability", "probability_after_week"]
     assert truth.leads.height == 15
     assert not crm.read_history().facts["name"].str.contains("probability").any()
 
@@ -126,3 +126,11 @@ def test_every_mature_example_finds_its_true_probability(crm, tmp_path, model):
     keys = ["entity_id"] if model is ModelName.LEAD_SCORING else ["entity_id", "cutoff"]
     assert mature.height > 20
     assert mature.join(truth, on=keys, how="anti").is_empty()
+
+
+def test_a_truth_of_an_older_form_is_none(crm, tmp_path):
+    folder = tmp_path / "truth"
+    generate(request(), crm=crm, truth_folder=folder)
+    truth = load_truth(folder)
+    truth.leads.drop("probability_after_week").write_parquet(folder / "leads.parquet")
+    assert load_truth(folder) is None
