@@ -209,6 +209,13 @@ class Rung(StrEnum):
     """A weighted sum of the log-odds of the prescribed algorithm, its companion and the rule."""
 
 
+class UndatedOutcomes(StrEnum):
+    """What training does about leads that closed on an unknown day."""
+
+    LEAVE_OUT = "leave_out"
+    AT_CREATION = "at_creation"
+
+
 class Verdict(StrEnum):
     """What the gate decided about a version."""
 

@@ -72,6 +72,12 @@ def all_lost() -> History:
     return replace(told, leads=told.leads.with_columns(outcome=pl.lit("lost")))
 
 
+def closed_within_a_week() -> History:
+    told = leads_only()
+    closed = pl.col("created_at") + pl.duration(days=5)
+    return replace(told, leads=told.leads.with_columns(closed_at=closed, outcome_known_at=closed))
+
+
 def one_buyer() -> History:
     """All leads that were won are of one contact."""
     told = leads_only()
@@ -121,10 +127,24 @@ STORIES = {
     "three leads": Story(lambda: leads_only(3), says="3 mature leads of 100 needed"),
     "only lost leads": Story(
         all_lost,
-        says="0 leads with a positive outcome of 20 needed",
+        says="0 leads still open at 7 days with a positive outcome of 20 needed",
     ),
     "one in ten thousand": Story(
-        one_in_ten_thousand, says="1 leads with a positive outcome of 20 needed"
+        one_in_ten_thousand,
+        says="1 leads still open at 7 days with a positive outcome of 20 needed",
+    ),
+    "all closed within a week": Story(
+        closed_within_a_week, says="settings set lead_scoring.spans.leading_age_days 1`"
+    ),
+    "all closed within a week, with no floor": Story(
+        closed_within_a_week,
+        settings={"lead_scoring": {"readiness": {"per_class": 0}}},
+        says="0 leads still open at 7 days of 1 needed",
+    ),
+    "all closed within a week, judged younger": Story(
+        closed_within_a_week,
+        settings={"lead_scoring": {"spans": {"leading_age_days": 1}}},
+        says="v1 was refused",
     ),
     "one in four hundred, asked for all the same": Story(
         lambda: leads_only(400, won_every=400),

@@ -65,8 +65,8 @@ def trained_on(folder: Path, told: History, *, leave_out: Sequence[str]) -> list
 
 @pytest.mark.parametrize(
     "leave_out",
-    [("text",), ("source",), ("text", "source")],
-    ids=["no text", "no attributes", "neither"],
+    [("text",), ("conversation_id",), ("source",), ("text", "conversation_id", "source")],
+    ids=["no text", "no conversations", "no attributes", "none of them"],
 )
 def test_every_model_trains_without_a_kind_of_data(
     leave_out: tuple[str, ...], tmp_path: Path

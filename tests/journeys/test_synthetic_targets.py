@@ -34,7 +34,8 @@ def test_leading_figures_rest_on_rows_that_the_fit_had_not_seen(found: SeedOutco
     assert lead.evaluation is not None
     # 120 leads, of which the newest fifth would hold 24: too few, so the folds decide.
     assert lead.evaluation["basis"] == Basis.OUT_OF_FOLD
-    assert lead.evaluation["counts"]["judged_entities"] == 120
+    # All but the wins of the first week: 5 % of the 36, and never a lost one.
+    assert 112 < lead.evaluation["counts"]["judged_entities"] <= 120
     assert missed_by(lead) == ()
 
 

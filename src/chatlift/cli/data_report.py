@@ -37,6 +37,11 @@ def _counts(report: DataReport) -> list[str]:
             f"What several sources tell counts once: {report.people_count:,} people, "
             f"{report.told_once_count:,} messages"
         )
+    if report.conversation_count != found.conversations:
+        lines.append(
+            f"{report.conversation_count:,} conversations are counted by learning: each begins "
+            "after 24 hours without a message"
+        )
     lines += [
         f"{span.source}: complete from {span.observed_from:%Y-%m-%d %H:%M} to "
         f"{span.observed_through:%Y-%m-%d %H:%M} UTC"
@@ -74,7 +79,8 @@ def _model(model: ModelReadiness) -> list[str]:
 def _need(need: Need) -> str:
     mark = "ok" if need.is_met else "NO"
     when = f", by {need.ready_on:%Y-%m-%d} at this pace" if need.ready_on else ""
-    return f"  {mark}  {need.what}: {need.found:,}, {need.needed:,} needed{when}"
+    remedy = f" ({need.remedy})" if need.remedy else ""
+    return f"  {mark}  {need.what}: {need.found:,}, {need.needed:,} needed{when}{remedy}"
 
 
 def to_json(report: DataReport) -> dict[str, Any]:

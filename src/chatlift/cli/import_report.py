@@ -63,8 +63,8 @@ def _table(name: str, table: TableReport) -> list[str]:
         lines.append(f"  Left out: {', '.join(table.ignored_columns)}.")
     if table.undated_outcome_count:
         lines.append(
-            f"  {table.undated_outcome_count:,} closed leads have no closing date: they count as "
-            "known from this import on, and the time split cannot be exact."
+            f"  {table.undated_outcome_count:,} closed leads have no closing date: training leaves "
+            'them out unless the mapping names it: [leads] closed_at = "your column".'
         )
     return lines
 

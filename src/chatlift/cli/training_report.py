@@ -59,6 +59,7 @@ def model_report(outcome: ModelOutcome) -> list[str]:
     return [
         *lines,
         *_samples(outcome.model, found["counts"]),
+        *([found["undated"]] if found.get("undated") else []),
         *_hyperparameters(outcome),
         "Training complete",
         *_performance(outcome.model, found),
@@ -99,7 +100,9 @@ def _hyperparameters(outcome: ModelOutcome) -> list[str]:
 
 
 def _performance(model: ModelName, found: Mapping[str, Any]) -> list[str]:
-    lines = ["Model Performance", f"  Measured {found['basis_words']}"]
+    judged = found.get("judged_words")
+    whom = f"; of {SPECS[model].entity}s {judged}" if judged else ""
+    lines = ["Model Performance", f"  Measured {found['basis_words']}{whom}"]
     targets = {target["metric"]: target for target in found["targets"]}
     for metric in SPECS[model].headline_metrics:
         ending = _target_words(targets.get(metric)) + _ceiling_words(metric, found["ceiling"])

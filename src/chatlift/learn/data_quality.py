@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from chatlift.history import History
+from chatlift.learn.specs.lead_scoring import IS_UNDATED
 from chatlift.learn.specs.observing import with_observation
 from chatlift.vocabulary import LeadOutcome
 
@@ -208,10 +209,12 @@ def _leads(history: History, horizon_days: float) -> Iterator[Point]:
     )
     yield _point(
         "outcomes_without_a_date",
-        seen.filter(~is_open & pl.col("closed_at").is_null()).height,
+        seen.filter(IS_UNDATED).height,
         seen.height,
-        "leads are closed without a closing date; they count as known from their import on, and "
-        "the time split cannot be exact",
+        "leads are closed without a closing date, so at which age they were open is unknown: "
+        "training leaves them out, or judges all leads as they were created (`chatlift settings "
+        'set undated_outcomes at_creation`); to bring the dates, map closed_at = "your column" '
+        "under [leads] and import the file again",
     )
     yield _point(
         "leads_closed_before_they_came",

@@ -117,6 +117,7 @@ class Counts:
     """Entities of the judged fit (holdout), or of an average fold's training rows."""
     training_examples: int
     judged_entities: int
+    """Entities with a leading row among the judged ones: the figures are theirs."""
     purged: int
     """Examples left out because their horizon reached into the holdout."""
 
@@ -427,7 +428,7 @@ def evaluate(
 
 def _holdout_decides(snapshot: Snapshot, split: Split) -> bool:
     """Tell whether the holdout is large enough, and what was fitted before it as well."""
-    judged_entities = len(np.unique(snapshot.entities[split.judge]))
+    judged_entities = _judged_entities(snapshot, split.judge)
     fewest = LEAST_TRAINING_SHARE * len(snapshot)
     return judged_entities >= HOLDOUT_FROM_ENTITIES and len(split.train) >= fewest
 
@@ -582,20 +583,25 @@ def _brier_gain(rival: Judged, ours: list[Judged], options: Options) -> Figure:
 def _counts(snapshot: Snapshot, split: Split, judging: _Judging) -> Counts:
     entities = snapshot.entities
     sizes = [
-        (len(np.unique(entities[t])), len(t), len(np.unique(entities[j]))) for t, j in judging.parts
+        (len(np.unique(entities[t])), len(t), _judged_entities(snapshot, j))
+        for t, j in judging.parts
     ]
     training_entities, training_examples, _ = np.mean(sizes, axis=0)
-    leading = snapshot.is_leading
     return Counts(
         entities=len(np.unique(entities)),
         examples=len(snapshot),
         contacts=len(np.unique(snapshot.contacts)),
-        positive_entities=len(np.unique(entities[leading & (snapshot.labels == 1)])),
+        positive_entities=len(np.unique(entities[snapshot.labels == 1])),
         training_entities=round(float(training_entities)),
         training_examples=round(float(training_examples)),
         judged_entities=int(np.sum([size[2] for size in sizes])),
         purged=split.purged,
     )
+
+
+def _judged_entities(snapshot: Snapshot, rows: Rows) -> int:
+    """Count the entities that have a leading row among the judged ones."""
+    return len(np.unique(snapshot.entities[rows][snapshot.is_leading[rows]]))
 
 
 def evaluation_rows(snapshot: Snapshot, predictions: Predictions) -> pl.DataFrame:

@@ -14,6 +14,7 @@ from enum import StrEnum
 from functools import cached_property
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from chatlift.history import History
@@ -104,9 +105,13 @@ class Scorer:
         An entity that cannot be scored at its instant has no row; rows are in the order of ids.
         Attributes are read as far as the version looks at them.
         """
+        return self._snapshot(history, self.spec.scoring_examples(history, self.spans, asked))
+
+    def _snapshot(self, history: History, examples: pl.DataFrame) -> Snapshot:
+        """Return what the version may know of each example, in their order."""
         return take_snapshot(
             history,
-            self.spec.scoring_examples(history, self.spans, asked),
+            self.spec.looked_at(examples, self.spans),
             self.features,
             key=self.key,
             attributes=self.model.encoder.names,
@@ -160,8 +165,9 @@ class Scorer:
         The snapshot holds each entity now and, for the trend, a span before; what is known
         before an instant does not depend on what was read beside it.
         """
-        snapshot = self.snapshot_of(history, asked.with_before(TREND_SPAN))
-        cutoffs = microseconds(snapshot.examples["cutoff"])
+        examples = self.spec.scoring_examples(history, self.spans, asked.with_before(TREND_SPAN))
+        snapshot = self._snapshot(history, examples)
+        cutoffs = microseconds(examples["cutoff"])
         keys = list(zip(snapshot.entities.tolist(), cutoffs.tolist(), strict=True))
         row_of = {key: row for row, key in enumerate(keys)}
         pairs = zip(asked.entity_ids.tolist(), asked.cutoffs.tolist(), strict=True)

@@ -29,18 +29,16 @@ from chatlift.learn.fitting import Fit, FittedModel, Recipe, fit
 from chatlift.learn.gate import AgainstChampion, Decision, Evidence, Leak, decide
 from chatlift.learn.leaks import filled_when_closed, suspected_leaks
 from chatlift.learn.model_files import from_files, to_files
-from chatlift.learn.readiness import ReadinessReport, assess
+from chatlift.learn.readiness import ReadinessReport, assess_history
 from chatlift.learn.scoring import Scorer
 from chatlift.learn.snapshots import Snapshot, take_snapshot
 from chatlift.learn.specs.base import ModelSpec
 from chatlift.learn.specs.choices import Choices
-from chatlift.learn.specs.churn import rule_of
 from chatlift.learn.specs.observing import observed_through
 from chatlift.learn.suite import SHIPPED_FOLD, STORED, Finding, Recorded, run_suite
 from chatlift.learn.threads import one_thread_each, side_by_side
 from chatlift.records import INSTANT
 from chatlift.vocabulary import (
-    ChurnRule,
     LeadOutcome,
     ModelName,
     Progress,
@@ -65,8 +63,6 @@ class Task:
     """Hyperparameters that were set; the spec's defaults otherwise."""
     key: bytes
     """The account's key for hashing words."""
-    conversations: int
-    """Conversations of the account, for readiness."""
     champion: Champion | None = None
     accepted_columns: frozenset[str] = frozenset()
     """Suspected columns that a person has vouched for."""
@@ -125,14 +121,7 @@ def train_model(
     """
     _step(report, "examples", 0.02, "finding examples and their labels")
     examples = thinned(task.spec.examples(history, task.choices.spans))
-    readiness = assess(
-        examples,
-        task.spec,
-        task.choices.floors,
-        conversations=task.conversations,
-        by_silence=rule_of(history, task.choices.spans) is ChurnRule.SILENCE,
-        through=observed_through(history),
-    )
+    readiness = assess_history(history, examples, task.spec, task.choices)
     if not readiness.is_ready:
         return readiness
     _step(report, "features", 0.05, "computing what was known at each cutoff")

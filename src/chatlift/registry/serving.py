@@ -15,7 +15,7 @@ from chatlift.learn.specs.base import Spans
 from chatlift.learn.specs.directory import SPECS
 from chatlift.registry.artifacts import Artifact
 from chatlift.registry.workspace import Workspace
-from chatlift.vocabulary import ChurnRule, ModelName
+from chatlift.vocabulary import ChurnRule, ModelName, UndatedOutcomes
 
 
 def scorer_of(workspace: Workspace, artifact: Artifact) -> Scorer:
@@ -42,8 +42,15 @@ def scorer_of(workspace: Workspace, artifact: Artifact) -> Scorer:
 def spans_of(artifact: Artifact) -> Spans:
     """Return the spans that a version's cutoffs and labels were made by."""
     told = dict(artifact.manifest["spans"])
-    rule = ChurnRule(told.get("churn_rule", ChurnRule.AUTO))
-    return Spans(**told | {"ages_days": tuple(told["ages_days"]), "churn_rule": rule})
+    undated = told.get("undated_outcomes", UndatedOutcomes.LEAVE_OUT)
+    return Spans(
+        **told
+        | {
+            "ages_days": tuple(told["ages_days"]),
+            "churn_rule": ChurnRule(told.get("churn_rule", ChurnRule.AUTO)),
+            "undated_outcomes": UndatedOutcomes(undated),
+        }
+    )
 
 
 def _features(name: ModelName, model: FittedModel) -> tuple[Feature, ...]:

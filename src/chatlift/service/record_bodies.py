@@ -114,7 +114,9 @@ class OutcomeBody(Strict):
 
     outcome: LeadOutcome
     closed_at: Instant | None = Field(
-        default=None, description="Null: nobody says; the outcome is known from now on."
+        default=None,
+        description="Null: nobody says; the outcome is known from now on, and training leaves the "
+        "lead out, because at which age it was still open is unknown.",
     )
 
 

@@ -19,7 +19,7 @@ from chatlift.learn.specs.choices import Choices
 from chatlift.learn.specs.directory import SPECS
 from chatlift.registry.workspace import Workspace
 from chatlift.store.accounts import save_settings, save_time_zone
-from chatlift.vocabulary import ChurnRule, ModelName
+from chatlift.vocabulary import ChurnRule, ModelName, UndatedOutcomes
 
 TIME_ZONE = "time_zone"
 DEFAULT = "default"
@@ -98,6 +98,7 @@ def change_setting(workspace: Workspace, name: str, text: str) -> Setting:
 
 def _defaults() -> Iterator[tuple[str, Any]]:
     yield "churn_rule", ChurnRule.AUTO
+    yield "undated_outcomes", UndatedOutcomes.LEAVE_OUT
     yield "require_targets", False
     for model, spec in SPECS.items():
         for section, values in _sections(model, spec).items():

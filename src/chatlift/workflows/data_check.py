@@ -10,19 +10,17 @@ import polars as pl
 from chatlift.errors import NotReady
 from chatlift.history import History
 from chatlift.learn.data_quality import Outside, Point, examine
-from chatlift.learn.readiness import ReadinessReport, assess
+from chatlift.learn.readiness import ReadinessReport, assess_history, conversation_count
 from chatlift.learn.specs.base import ModelSpec
 from chatlift.learn.specs.choices import Choices
-from chatlift.learn.specs.churn import rule_of
 from chatlift.learn.specs.directory import SPECS
-from chatlift.learn.specs.observing import observed_through
 from chatlift.registry.serving import history_of
 from chatlift.registry.workspace import Workspace
 from chatlift.store.accounts import Account
 from chatlift.store.crm import RecordCounts
 from chatlift.store.doubts import contacts_sharing_a_phone, messages_of_unknown_direction
 from chatlift.store.forgetting import open_receipt
-from chatlift.vocabulary import ChurnRule, ModelName
+from chatlift.vocabulary import ModelName
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +55,8 @@ class DataReport:
     """Contacts, one for each person however many sources tell of them."""
     told_once_count: int
     """Messages, one however many sources tell of it."""
+    conversation_count: int
+    """Conversations as learning counts them, each begun after 24 hours without a message."""
     ended_earlier_count: int
     """Contacts that are complete up to an earlier instant than their source, such as chats of an
     older export."""
@@ -86,12 +86,11 @@ def check_data(workspace: Workspace, *, now: datetime) -> DataReport:
         counts=counts,
         spans=tuple(SourceSpan(**row) for row in history.observations.iter_rows(named=True)),
         points=examine(history, outside, now=now, horizon_days=leads.spans.horizon_days),
-        readiness=tuple(
-            _readiness(workspace, history, spec, counts.conversations) for spec in SPECS.values()
-        ),
+        readiness=tuple(_readiness(workspace, history, spec) for spec in SPECS.values()),
         is_forgetting_unfinished=open_receipt(workspace.crm) is not None,
         people_count=history.contacts.height,
         told_once_count=history.messages.height,
+        conversation_count=conversation_count(history),
         ended_earlier_count=_ended_earlier(history),
     )
 
@@ -99,8 +98,7 @@ def check_data(workspace: Workspace, *, now: datetime) -> DataReport:
 def check_readiness(workspace: Workspace) -> tuple[ModelReadiness, ...]:
     """Tell for each model whether there is enough to learn from; of no records: there is not."""
     history = history_of(workspace)
-    conversations = workspace.crm.counts().conversations
-    return tuple(_readiness(workspace, history, spec, conversations) for spec in SPECS.values())
+    return tuple(_readiness(workspace, history, spec) for spec in SPECS.values())
 
 
 class KnownReadiness:
@@ -130,18 +128,9 @@ def _ended_earlier(history: History) -> int:
     return both.filter(pl.col("own") < pl.col("observed_through")).height
 
 
-def _readiness(
-    workspace: Workspace, history: History, spec: ModelSpec, conversations: int
-) -> ModelReadiness:
+def _readiness(workspace: Workspace, history: History, spec: ModelSpec) -> ModelReadiness:
     choices = _choices(workspace, spec)
-    report = assess(
-        spec.examples(history, choices.spans),
-        spec,
-        choices.floors,
-        conversations=conversations,
-        by_silence=rule_of(history, choices.spans) is ChurnRule.SILENCE,
-        through=observed_through(history),
-    )
+    report = assess_history(history, spec.examples(history, choices.spans), spec, choices)
     return ModelReadiness(model=spec.model, report=report, sentence=report.sentence(spec))
 
 

@@ -404,11 +404,10 @@ class _Running:
         """Train the models in turn; one that fails leaves the others alone."""
         self._tell(Progress(phase="history", fraction=0.0, message="reading the history"))
         history = history_of(self.workspace)
-        conversations = self.workspace.crm.counts().conversations
         outcomes = []
         for index, model in enumerate(self.request.models):
             outcome = self._registered_before(model) or self._guarded(
-                model, history, conversations, self._part(model, index)
+                model, history, self._part(model, index)
             )
             outcomes.append(outcome)
             if outcome.version is not None:
@@ -456,11 +455,9 @@ class _Running:
         )
         self.report(step)
 
-    def _guarded(
-        self, model: ModelName, history: History, conversations: int, report: ReportProgress
-    ) -> ModelOutcome:
+    def _guarded(self, model: ModelName, history: History, report: ReportProgress) -> ModelOutcome:
         try:
-            return self._one(model, history, conversations, report)
+            return self._one(model, history, report)
         except (Cancelled, KeyboardInterrupt, RunLost):
             raise
         except ChatliftError as error:
@@ -475,11 +472,9 @@ class _Running:
                 error=failure_of(error),
             )
 
-    def _one(
-        self, model: ModelName, history: History, conversations: int, report: ReportProgress
-    ) -> ModelOutcome:
+    def _one(self, model: ModelName, history: History, report: ReportProgress) -> ModelOutcome:
         champion = self._champion(model)
-        task = self._task(model, history, conversations, champion)
+        task = self._task(model, history, champion)
         trained = train_model(history, task, fit_with=self.fit_with, report=report)
         if isinstance(trained, ReadinessReport):
             return ModelOutcome(
@@ -489,6 +484,10 @@ class _Running:
             trained.evaluation, task.choices.targets, self._ceilings(model, history, trained)
         )
         evaluation["counts"]["undecided"] = trained.readiness.undecided
+        undated = trained.readiness.undated
+        evaluation["counts"]["undated"] = undated.count if undated else 0
+        evaluation["judged_words"] = task.spec.judged_words(task.choices.spans)
+        evaluation["undated"] = undated.sentence if undated else None
         evaluation["left_out"] = dict(trained.model.encoder.dropped)
         evaluation["entities"] = len(mature_entities(trained.stored))
         evaluation["shipped_rung"] = trained.model.basis
@@ -512,9 +511,7 @@ class _Running:
             return self.workspace.versions.load_serving(model, now=self.clock()).version
         return self.workspace.versions.champion(model)
 
-    def _task(
-        self, model: ModelName, history: History, conversations: int, champion: Version | None
-    ) -> Task:
+    def _task(self, model: ModelName, history: History, champion: Version | None) -> Task:
         spec = SPECS[model]
         choices = Choices.of(spec, self.workspace.account.settings)
         spans = _in_force(model, choices.spans, history)
@@ -531,7 +528,6 @@ class _Running:
             ),
             parameters=self.request.parameters.get(model, {}),
             key=self.workspace.text_key,
-            conversations=conversations,
             champion=self._to_beat(champion, spans, history),
             accepted_columns=self.request.accepted_columns,
             left_out_columns=self.request.left_out_columns,

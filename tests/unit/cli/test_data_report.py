@@ -34,6 +34,7 @@ def report(*, is_forgetting_unfinished: bool = False) -> DataReport:
         is_forgetting_unfinished=is_forgetting_unfinished,
         people_count=1990,
         told_once_count=9,
+        conversation_count=4,
         ended_earlier_count=3,
     )
 
@@ -49,6 +50,7 @@ def test_doubts_come_with_their_share_and_what_is_fine_in_one_line() -> None:
 def test_people_of_several_sources_and_older_exports_are_told_of() -> None:
     lines = data_lines(report())
     assert "What several sources tell counts once: 1,990 people, 9 messages" in lines
+    assert any(line.startswith("4 conversations are counted by learning") for line in lines)
     assert "3 contacts are complete only up to an earlier export" in lines
 
 

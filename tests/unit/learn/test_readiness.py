@@ -8,10 +8,17 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.histories import at
+from tests.histories import at, history
 
-from chatlift.learn.readiness import ReadinessReport, assess
+from chatlift.history import History
+from chatlift.learn.readiness import (
+    ReadinessReport,
+    assess,
+    assess_history,
+    conversation_count,
+)
 from chatlift.learn.specs.base import EXAMPLES, Readiness
+from chatlift.learn.specs.choices import Choices
 from chatlift.learn.specs.directory import SPECS
 from chatlift.vocabulary import ModelName
 
@@ -31,11 +38,15 @@ def examples(labels: list[int | None], *, each: int = 1, last_day: float = 100.0
 
 
 def judged(
-    found: pl.DataFrame, *, through: datetime | None = LAST, by_silence: bool = False, **how: int
+    found: pl.DataFrame,
+    *,
+    through: datetime | None = LAST,
+    counted: int | None = None,
+    **how: int,
 ) -> ReadinessReport:
     floors = Readiness(**({"entities": 10, "examples": 20, "per_class": 5} | how))
-    told = {"conversations": 7, "by_silence": by_silence, "through": through}
-    return assess(found, SPEC, floors, **told)  # type: ignore[arg-type]
+    choices = Choices(spans=SPEC.spans, floors=floors, targets=SPEC.targets)
+    return assess(found, SPEC, choices, conversations=counted, through=through)
 
 
 def test_enough_of_everything_is_ready() -> None:
@@ -46,14 +57,15 @@ def test_enough_of_everything_is_ready() -> None:
     assert counted == {
         "mature leads": 10,
         "mature examples": 20,
-        "leads with a positive outcome": 5,
-        "leads with a negative outcome": 5,
+        "leads still open at 7 days with a positive outcome": 5,
+        "leads still open at 7 days with a negative outcome": 5,
     }
 
 
 def test_each_floor_counts_for_itself() -> None:
     few_wins = judged(examples([1, 1] + [0] * 20, each=2))
-    assert [n.what for n in few_wins.needs if not n.is_met] == ["leads with a positive outcome"]
+    unmet = [need.what for need in few_wins.needs if not need.is_met]
+    assert unmet == ["leads still open at 7 days with a positive outcome"]
     few_examples = judged(examples([1, 0] * 5))
     assert [n.what for n in few_examples.needs if not n.is_met] == ["mature examples"]
 
@@ -86,11 +98,61 @@ def test_nothing_at_all_is_told_without_a_day() -> None:
     assert "0 mature leads of 10 needed" in report.sentence(SPEC)
 
 
-def test_conversations_count_only_where_silence_is_the_label() -> None:
+def test_conversations_count_only_where_they_are_asked_for() -> None:
     found = examples([1, 0] * 5, each=2)
     assert judged(found, conversations=50).is_ready
-    report = judged(found, conversations=50, by_silence=True)
+    report = judged(found, conversations=50, counted=7)
     assert "7 conversations of 50 needed" in report.sentence(SPEC)
+
+
+def test_leads_that_close_too_soon_to_be_judged_are_told_with_a_remedy() -> None:
+    found = examples([1, 0] * 10, each=2)
+    quick_wins = found.with_columns(is_leading=pl.col("is_leading") & (pl.col("label") == 0))
+    report = judged(quick_wins)
+    assert not report.is_ready
+    sentence = report.sentence(SPEC)
+    assert "0 leads still open at 7 days with a positive outcome of 5 needed" in sentence
+    assert "10 in all, the others closed before" in sentence
+    assert "`chatlift settings set lead_scoring.spans.leading_age_days 1`" in sentence
+
+
+def test_without_a_floor_of_classes_there_is_still_somebody_to_judge() -> None:
+    nobody = examples([1, 0] * 10, each=2).with_columns(is_leading=pl.lit(value=False))
+    report = judged(nobody, per_class=0)
+    assert [need.what for need in report.needs if not need.is_met] == ["leads still open at 7 days"]
+
+
+def of_history(story: History, model: ModelName) -> ReadinessReport:
+    spec = SPECS[model]
+    choices = Choices.of(spec, {})
+    return assess_history(story, spec.examples(story, choices.spans), spec, choices)
+
+
+def test_conversations_are_made_of_gaps_where_messages_name_none() -> None:
+    """Two contacts; the first writes twice within a day and once two days later: 2 + 1."""
+    talk = [(1, "in", 1.0, "a"), (1, "out", 1.5, "b"), (1, "in", 3.6, "c"), (2, "in", 1.2, "d")]
+    story = history(contacts=[(1, 0), (2, 0)], messages=talk)
+    assert story.messages["conversation_id"].null_count() == 4
+    assert conversation_count(story) == 3
+    needs = {need.what: need.found for need in of_history(story, ModelName.CHURN).needs}
+    assert needs["conversations"] == 3
+    assert "conversations" not in {n.what for n in of_history(story, ModelName.ENGAGEMENT).needs}
+
+
+def test_no_conversation_is_asked_of_a_business_with_contracts() -> None:
+    story = history(contacts=[(c, 0) for c in range(1, 41)], churned=dict.fromkeys(range(1, 31), 9))
+    assert "conversations" not in {need.what for need in of_history(story, ModelName.CHURN).needs}
+
+
+def test_undated_outcomes_are_counted_for_leads_and_for_no_other_model() -> None:
+    leads = [(1, 1, 0.0, "won", None), (2, 1, 0.0, "lost", None), (3, 1, 0.0, "lost", 9.0)]
+    story = history(contacts=[(1, 0)], leads=leads)
+    undated = of_history(story, ModelName.LEAD_SCORING).undated
+    assert undated is not None
+    assert (undated.count, undated.won, undated.closed) == (2, 1, 3)
+    assert of_history(story, ModelName.CHURN).undated is None
+    dated = history(contacts=[(1, 0)], leads=leads[2:])
+    assert of_history(dated, ModelName.LEAD_SCORING).undated is None
 
 
 @given(st.lists(st.sampled_from([0, 1, None]), max_size=60), st.integers(1, 3))
@@ -104,9 +166,7 @@ def test_more_data_never_makes_less_ready(labels: list[int | None], each: int) -
 @pytest.mark.parametrize("model", list(ModelName))
 def test_every_spec_tells_what_it_lacks_of_an_empty_account(model: ModelName) -> None:
     spec = SPECS[model]
-    report = assess(
-        EXAMPLES.to_frame(), spec, spec.readiness, conversations=0, by_silence=True, through=None
-    )
+    report = of_history(History(), model)
     sentence = report.sentence(spec)
     assert sentence.startswith(f"Not enough data to train {model}: 0 mature {spec.entity}s of ")
     assert sentence.endswith("Import more history, or wait and train again.")

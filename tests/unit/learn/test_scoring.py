@@ -49,7 +49,6 @@ def trained(told: History, request: pytest.FixtureRequest) -> tuple[Scorer, Trai
         options=Options(cv_folds=2),
         parameters=QUICK[spec.model],
         key=b"k",
-        conversations=100,
     )
     found = train_model(told, task)
     assert not isinstance(found, ReadinessReport), found.sentence(spec)

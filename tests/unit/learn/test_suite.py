@@ -94,7 +94,6 @@ def task(**changed: Any) -> Task:
         "options": Options(cv_folds=2),
         "parameters": QUICK[LEADS],
         "key": b"a key of this test",
-        "conversations": 100,
     }
     return Task(**(settings | changed))
 

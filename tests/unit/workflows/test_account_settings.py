@@ -15,7 +15,7 @@ from chatlift.learn.specs.choices import Choices
 from chatlift.learn.specs.directory import SPECS
 from chatlift.registry.workspace import Workspace, open_workspace
 from chatlift.settings import Settings
-from chatlift.vocabulary import ChurnRule, ModelName
+from chatlift.vocabulary import ChurnRule, ModelName, UndatedOutcomes
 from chatlift.workflows.account_settings import change_setting, settings_of
 
 
@@ -53,13 +53,14 @@ def test_without_own_settings_all_are_at_their_default(opened: Workspace) -> Non
     found = settings_of(opened)
     assert not any(setting.is_own for setting in found)
     names = [setting.name for setting in found]
-    assert names[:3] == ["time_zone", "churn_rule", "require_targets"]
+    assert names[:4] == ["time_zone", "churn_rule", "undated_outcomes", "require_targets"]
     assert {"lead_scoring.targets.mae", "churn.readiness.entities"} <= set(names)
     assert len(names) == len(set(names))
 
 
 def test_what_was_changed_is_what_training_reads(account: Account) -> None:
     account.change("churn_rule", "contract")
+    account.change("undated_outcomes", "at_creation")
     account.change("require_targets", "true")
     account.change("churn.targets.f1", "0.65")
     account.change("churn.readiness.entities", "60")
@@ -69,7 +70,9 @@ def test_what_was_changed_is_what_training_reads(account: Account) -> None:
     assert (churn.spans.churn_rule, churn.require_targets) == (ChurnRule.CONTRACT, True)
     assert {target.metric: target.bound for target in churn.targets}["f1"] == 0.65
     assert churn.floors.entities == 60
-    assert account.choices(ModelName.LEAD_SCORING).spans.ages_days == (2.0, 5.0)
+    leads = account.choices(ModelName.LEAD_SCORING).spans
+    assert leads.ages_days == (2.0, 5.0)
+    assert leads.undated_outcomes is UndatedOutcomes.AT_CREATION
     assert account.value("time_zone") == "Europe/Madrid"
 
 
@@ -98,6 +101,7 @@ def test_writing_down_what_is_there_changes_nothing(data: st.DataObject, opened:
     [
         ("colour", "red", "No setting is called 'colour'. `chatlift settings show`"),
         ("churn_rule", "mood", "choose one of: auto, silence, contract"),
+        ("undated_outcomes", "guess", "choose one of: leave_out, at_creation"),
         ("require_targets", "perhaps", "write it like false"),
         ("require_targets", "1", "it is true or false"),
         ("churn.targets.f1", "high", "write it like 0.72"),

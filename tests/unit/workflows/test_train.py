@@ -26,7 +26,9 @@ from tests.histories import at, business
 from tests.unit.workflows.conftest import DAYS, FLOORS, shop
 
 from chatlift.errors import Cancelled, Conflict, InvalidInput
+from chatlift.history import History
 from chatlift.learn.fitting import FittedModel, Recipe, fit
+from chatlift.learn.scoring import Scorer
 from chatlift.learn.snapshots import Snapshot
 from chatlift.learn.specs.base import Spans
 from chatlift.learn.specs.churn import rule_of
@@ -35,7 +37,14 @@ from chatlift.registry.run_queue import Claim, RunQueue
 from chatlift.registry.run_rows import RunLost
 from chatlift.registry.serving import history_of, scorer_of
 from chatlift.registry.workspace import Workspace
-from chatlift.vocabulary import ChurnRule, ModelName, Progress, RunStatus, Verdict
+from chatlift.vocabulary import (
+    ChurnRule,
+    ModelName,
+    Progress,
+    RunStatus,
+    UndatedOutcomes,
+    Verdict,
+)
 from chatlift.workflows.train import TrainRequest, train, train_claimed
 
 LEADS, CHURN, ENGAGEMENT = ModelName
@@ -434,6 +443,36 @@ def test_a_version_predicts_by_the_churn_rule_it_was_trained_with(untrained: Wor
     assert rule_of(cancelled, Spans()) is ChurnRule.CONTRACT
 
 
+def test_a_version_trained_at_creation_answers_by_what_was_known_then(
+    untrained: Workspace,
+) -> None:
+    """It has learned nothing of what comes after, so a flood of messages leaves it unmoved."""
+    floors = {"readiness": {"entities": 40, "examples": 40, "per_class": 10}}
+    settings = {"undated_outcomes": "at_creation", "lead_scoring": floors}
+    account = replace(untrained.account, settings=settings)
+    told = replace(untrained, account=account)
+    (outcome,) = train(told, quick(LEADS), clock=clock_at(CLOCK_DAY)).outcomes
+    assert outcome.version is not None, outcome.sentence
+    scorer = scorer_of(told, told.versions.load(outcome.version))
+    assert scorer.spans.undated_outcomes is UndatedOutcomes.AT_CREATION
+    before = history_of(told)
+    flood = before.messages.with_columns(
+        message_id=pl.col("message_id") + 1_000_000, sent_at=pl.lit(at(DAYS - 0.5))
+    )
+    after = replace(before, messages=pl.concat([before.messages, flood.head(900)]))
+    calm, flooded = (_inputs(scorer, history) for history in (before, after))
+    assert len(set(calm.values())) > 1
+    assert calm == flooded
+    by_age = replace(scorer, spans=Spans())
+    assert _inputs(by_age, before) != _inputs(by_age, after)
+
+
+def _inputs(scorer: Scorer, history: History) -> dict[int, str]:
+    """Lead to the fingerprint of what its answer is made of."""
+    answers = scorer.answers(history, at(DAYS))
+    return {answer.entity_id: answer.features_fingerprint for answer in answers}
+
+
 def test_a_version_from_before_the_rule_was_kept_is_refreshed_by_the_same_rule(
     untrained: Workspace,
 ) -> None:
@@ -443,6 +482,7 @@ def test_a_version_from_before_the_rule_was_kept_is_refreshed_by_the_same_rule(
     artifact = untrained.versions.load(new)
     told = {name: value for name, value in artifact.manifest.items() if name != "files"}
     del told["spans"]["churn_rule"]
+    del told["spans"]["undated_outcomes"]
     now = clock_at(CLOCK_DAY)
     run = untrained.runs.start([CHURN], requested_model=CHURN, request={}, now=now())
     old = untrained.versions.register(

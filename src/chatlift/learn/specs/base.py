@@ -28,7 +28,7 @@ from chatlift.learn.arrays import (
     microsecond_of,
 )
 from chatlift.records import INSTANT
-from chatlift.vocabulary import ChurnRule, ModelName
+from chatlift.vocabulary import ChurnRule, ModelName, UndatedOutcomes
 
 EXAMPLES = pl.Schema(
     {
@@ -238,7 +238,7 @@ class Spans:
     ages_days: tuple[float, ...] = (1.0, 3.0, 7.0, 14.0, 21.0)
     """lead_scoring: ages at which an open lead becomes an example."""
     leading_age_days: float = 7.0
-    """lead_scoring: the age whose figures lead the report."""
+    """lead_scoring: leads still open at this age lead the report."""
     horizon_days: float = 30.0
     """Span after the cutoff (leads: after creation) in which the label is decided."""
     active_days: float = 60.0
@@ -249,6 +249,9 @@ class Spans:
     """engagement: quiet time before an outbound message that makes it a send."""
     churn_rule: ChurnRule = ChurnRule.AUTO
     """churn: what counts as leaving; a version keeps the rule it was trained by."""
+    undated_outcomes: UndatedOutcomes = UndatedOutcomes.LEAVE_OUT
+    """lead_scoring: whether leads that closed on an unknown day are left out, or all leads are
+    looked at as they were created; a version keeps the rule it was trained by."""
 
     @property
     def horizon(self) -> timedelta:
@@ -263,7 +266,7 @@ class Spans:
         InvalidInput
             If a name is unknown or a value is no positive number up to `LONGEST_SPAN`.
         """
-        known = [field.name for field in fields(self) if field.name != "churn_rule"]
+        known = [field.name for field in fields(self) if field.name not in RULES]
         for name, value in values.items():
             if name not in known:
                 raise InvalidInput(f"No span is called {name!r}. There are: {', '.join(known)}.")
@@ -279,6 +282,10 @@ class Spans:
         return replace(self, **chosen)  # type: ignore[arg-type]
 
 
+RULES = frozenset({"churn_rule", "undated_outcomes"})
+"""Of the spans, what is no length of time; the account's settings name them beside the models."""
+
+
 def _is_span(name: str, value: object) -> bool:
     if name == "ages_days":
         return (
@@ -291,6 +298,18 @@ def _is_positive(value: object) -> bool:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return False
     return 0 < value <= LONGEST_SPAN
+
+
+def whole_question(spans: Spans) -> str:
+    """Return the words for judged entities where every example leads: none are needed."""
+    del spans
+    return ""
+
+
+def known_at_cutoff(examples: pl.DataFrame, spans: Spans) -> pl.DataFrame:
+    """Return the examples as they are: what is known at their cutoffs may be looked at."""
+    del spans
+    return examples
 
 
 MakeExamples = Callable[[History, Spans], pl.DataFrame]
@@ -328,6 +347,10 @@ class ModelSpec:
     """How the simple rule is called."""
     main_file: str
     """Name of the artifact's main file."""
+    judged_words: Callable[[Spans], str] = whole_question
+    """Which entities the leading figures are of, such as `open at 7 days`; empty: all."""
+    looked_at: Callable[[pl.DataFrame, Spans], pl.DataFrame] = known_at_cutoff
+    """Examples to be scored, with the cutoffs up to which the version may look."""
 
     def parameters(self, chosen: Mapping[str, float] | None = None) -> dict[str, float]:
         """Return all hyperparameters with the chosen values checked and in place.

@@ -1,18 +1,21 @@
 """What an account chose for a model: its own spans, floors and targets over the spec's.
 
-`churn_rule` and `require_targets` stand beside the models: `{"churn_rule": "contract", "churn":
-{"readiness": {"entities": 60}}}`.
+`churn_rule`, `undated_outcomes` and `require_targets` stand beside the models: `{"churn_rule":
+"contract", "churn": {"readiness": {"entities": 60}}}`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 
 from chatlift.errors import InvalidInput
 from chatlift.learn.specs.base import ModelSpec, Readiness, Spans, Target
-from chatlift.vocabulary import ChurnRule, ModelName
+from chatlift.vocabulary import ChurnRule, ModelName, UndatedOutcomes
+
+Word = TypeVar("Word", bound=StrEnum)
 
 NEVER_ZERO = frozenset({"entities", "examples"})
 """Floors below which there is nothing to fit."""
@@ -33,7 +36,7 @@ class Choices:
     def of(cls, spec: ModelSpec, settings: Mapping[str, Any]) -> Choices:
         """Read an account's settings: `{model: {spans: {...}, readiness: {...}, targets: {...}}}`.
 
-        Beside the models stand `churn_rule` and `require_targets`.
+        Beside the models stand `churn_rule`, `undated_outcomes` and `require_targets`.
 
         Raises
         ------
@@ -49,7 +52,13 @@ class Choices:
                 )
         spans = _spans(spec, own.get("spans", {}))
         if spec.model is ModelName.CHURN:
-            spans = replace(spans, churn_rule=_churn_rule(settings.get("churn_rule", "auto")))
+            rule = _one_of(ChurnRule, settings, "churn_rule", ChurnRule.AUTO)
+            spans = replace(spans, churn_rule=rule)
+        if spec.model is ModelName.LEAD_SCORING:
+            undated = _one_of(
+                UndatedOutcomes, settings, "undated_outcomes", UndatedOutcomes.LEAVE_OUT
+            )
+            spans = replace(spans, undated_outcomes=undated)
         return cls(
             spans=spans,
             floors=_floors(spec.readiness, own.get("readiness", {})),
@@ -68,10 +77,12 @@ def _spans(spec: ModelSpec, own: Mapping[str, Any]) -> Spans:
     return spans
 
 
-def _churn_rule(value: object) -> ChurnRule:
-    if value not in set(ChurnRule):
-        raise InvalidInput(f"churn_rule is {value!r}; choose one of: {', '.join(ChurnRule)}.")
-    return ChurnRule(str(value))
+def _one_of(words: type[Word], settings: Mapping[str, Any], name: str, default: Word) -> Word:
+    """Return the word that the account chose."""
+    value = settings.get(name, default)
+    if value not in set(words):
+        raise InvalidInput(f"{name} is {value!r}; choose one of: {', '.join(words)}.")
+    return words(str(value))
 
 
 def _require_targets(value: object) -> bool:

@@ -5,9 +5,22 @@ at which it was still open. Label 1: won no later than `horizon_days` after crea
 after that, a loss, and a lead still open by then are all 0. A lead counts only once its whole
 horizon has been observed, also when it was decided early: otherwise the newest leads would be
 the fast ones only.
+
+*What is judged*: the leading rows are all leads still open at the leading age, and nobody else.
+Whether a lead closes before is not known at that age, so it may not choose the row on which the
+lead is judged (docs/decisions/0023).
+
+*Leads that closed on an unknown day* were open at no age that anybody could name: what came after
+their creation may have come after their end. The account's `undated_outcomes` says what becomes
+of them. `leave_out`: they are no examples. `at_creation`: every lead of the account, dated or not,
+is one example, of what was known at its creation, and every row leads. Not only the undated ones:
+beside rows at creation, rows at later ages would be those of leads that have a date or never
+closed, and which those are is known only from the outcome.
 """
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 import polars as pl
 
@@ -25,21 +38,57 @@ from chatlift.learn.specs.base import (
     examples_of,
 )
 from chatlift.learn.specs.observing import is_observed, with_observation
-from chatlift.vocabulary import LeadOutcome, ModelName
+from chatlift.vocabulary import LeadOutcome, ModelName, UndatedOutcomes
+
+JUST_AFTER = timedelta(microseconds=1)
+"""From the creation to its cutoff: what is dated to the creation itself was known at it."""
+IS_UNDATED = (pl.col("outcome") != LeadOutcome.OPEN) & pl.col("closed_at").is_null()
+"""Tells of a lead, a row of `history.LEADS`, whether it closed on an unknown day."""
 
 
 def lead_examples(history: History, spans: Spans) -> pl.DataFrame:
-    """Return one row per lead and age at which it was open; see `EXAMPLES`."""
+    """Return one row per lead and age at which it was open; see `EXAMPLES`.
+
+    Where undated outcomes count at creation: one row per lead, as it was created. A win without a
+    date then counts as one within the horizon.
+    """
     leads = _labelled(history, spans)
-    ages = pl.DataFrame({"age_days": pl.Series(spans.ages_days, dtype=pl.Float64)})
-    at_ages = leads.join(ages, how="cross").with_columns(
-        cutoff=_plus_days("created_at", pl.col("age_days"))
-    )
-    still_open = at_ages.filter(
-        pl.col("open_until").is_null() | (pl.col("open_until") >= pl.col("cutoff")),
-        pl.col("cutoff") <= pl.col("observed_through"),
-    )
-    return _lead_examples_of(_with_leading(still_open, spans.leading_age_days))
+    if spans.undated_outcomes is UndatedOutcomes.AT_CREATION:
+        return _lead_examples_of(_at_creation(leads))
+    return _lead_examples_of(_at_ages(leads.filter(~IS_UNDATED), spans))
+
+
+def leading_age_days(spans: Spans) -> float:
+    """Return the age at which leads are judged: the oldest example's up to the leading age.
+
+    The settings alone decide it, and never what became of a lead.
+
+    Examples
+    --------
+    >>> leading_age_days(Spans(ages_days=(1.0, 5.0, 14.0)))
+    5.0
+    """
+    ages = _ages(spans)
+    return max((age for age in ages if age <= spans.leading_age_days), default=min(ages))
+
+
+def judged_words(spans: Spans) -> str:
+    """Return which leads the leading figures are of; empty: all, as they were created."""
+    if spans.undated_outcomes is UndatedOutcomes.AT_CREATION:
+        return ""
+    return f"still open at {leading_age_days(spans):g} days"
+
+
+def looked_at(examples: pl.DataFrame, spans: Spans) -> pl.DataFrame:
+    """Return examples with the cutoffs up to which a version may look.
+
+    One that was trained on what was known at creation knows nothing of what comes later, and
+    answers by that alone, whatever the age of the lead.
+    """
+    if spans.undated_outcomes is not UndatedOutcomes.AT_CREATION:
+        return examples
+    created = pl.col("split_at") + JUST_AFTER
+    return examples.with_columns(cutoff=pl.min_horizontal("cutoff", created))
 
 
 def open_leads(history: History, spans: Spans, asked: Asked) -> pl.DataFrame:
@@ -63,12 +112,9 @@ def open_leads(history: History, spans: Spans, asked: Asked) -> pl.DataFrame:
 
 
 def _labelled(history: History, spans: Spans) -> pl.DataFrame:
-    """One row per lead, with its horizon, label (null: undecided) and how long it was open."""
+    """One row per lead, with its horizon and label (null: undecided)."""
     leads = with_observation(history.leads, history).with_columns(
-        horizon_ends_at=pl.col("created_at") + spans.horizon,
-        open_until=pl.when(pl.col("outcome") != LeadOutcome.OPEN).then(
-            pl.coalesce("closed_at", "outcome_known_at")
-        ),
+        horizon_ends_at=pl.col("created_at") + spans.horizon
     )
     mature = is_observed(leads, history, start="created_at", end="horizon_ends_at")
     in_time = pl.col("closed_at").is_null() | (pl.col("closed_at") <= pl.col("horizon_ends_at"))
@@ -76,12 +122,29 @@ def _labelled(history: History, spans: Spans) -> pl.DataFrame:
     return leads.with_columns(label=pl.when(mature).then(won))
 
 
-def _with_leading(rows: pl.DataFrame, leading_age_days: float) -> pl.DataFrame:
-    """Mark per lead the snapshot at the leading age, or its last one before."""
-    reached = pl.col("age_days").filter(pl.col("age_days") <= leading_age_days).max()
-    earliest = pl.col("age_days").min()
-    chosen = pl.coalesce(reached, earliest).over("lead_id")
-    return rows.with_columns(is_leading=pl.col("age_days") == chosen)
+def _at_creation(leads: pl.DataFrame) -> pl.DataFrame:
+    """One row per lead that had been created by the end of what was observed."""
+    created = pl.col("created_at") + JUST_AFTER
+    rows = leads.with_columns(cutoff=created, age_days=pl.lit(0.0), is_leading=pl.lit(value=True))
+    return rows.filter(pl.col("cutoff") <= pl.col("observed_through"))
+
+
+def _at_ages(leads: pl.DataFrame, spans: Spans) -> pl.DataFrame:
+    """One row per lead and age at which it was still open."""
+    ages = pl.DataFrame({"age_days": pl.Series(_ages(spans), dtype=pl.Float64)})
+    rows = leads.join(ages, how="cross").with_columns(
+        cutoff=_plus_days("created_at", pl.col("age_days")),
+        is_leading=pl.col("age_days") == leading_age_days(spans),
+    )
+    return rows.filter(
+        pl.col("closed_at").is_null() | (pl.col("closed_at") >= pl.col("cutoff")),
+        pl.col("cutoff") <= pl.col("observed_through"),
+    )
+
+
+def _ages(spans: Spans) -> tuple[float, ...]:
+    """Return the ages of examples; from the horizon on there is nothing left to foretell."""
+    return tuple(age for age in spans.ages_days if age < spans.horizon_days)
 
 
 def _lead_examples_of(rows: pl.DataFrame) -> pl.DataFrame:
@@ -194,4 +257,6 @@ SPEC = ModelSpec(
     rule=("lead.source", "messages_received_count_7d", "reply_delay_median_hours_30d"),
     rule_words="the lead's source, how often it wrote and how fast it replied",
     main_file="lead_scoring_model.ubj",
+    judged_words=judged_words,
+    looked_at=looked_at,
 )

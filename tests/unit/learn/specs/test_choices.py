@@ -9,7 +9,7 @@ import pytest
 from chatlift.errors import InvalidInput
 from chatlift.learn.specs.choices import Choices
 from chatlift.learn.specs.directory import SPECS
-from chatlift.vocabulary import ChurnRule, ModelName
+from chatlift.vocabulary import ChurnRule, ModelName, UndatedOutcomes
 
 LEADS = SPECS[ModelName.LEAD_SCORING]
 
@@ -91,6 +91,16 @@ def test_the_churn_rule_is_of_the_account_and_matters_to_churn_alone() -> None:
     assert churn.spans.churn_rule is ChurnRule.CONTRACT
     assert churn.require_targets
     assert Choices.of(LEADS, settings).spans == LEADS.spans
+
+
+def test_undated_outcomes_are_of_the_account_and_matter_to_leads_alone() -> None:
+    settings = {"undated_outcomes": "at_creation"}
+    assert Choices.of(LEADS, settings).spans.undated_outcomes is UndatedOutcomes.AT_CREATION
+    assert Choices.of(LEADS, {}).spans.undated_outcomes is UndatedOutcomes.LEAVE_OUT
+    churn = SPECS[ModelName.CHURN]
+    assert Choices.of(churn, settings).spans == churn.spans
+    with pytest.raises(InvalidInput, match="choose one of: leave_out, at_creation"):
+        Choices.of(LEADS, {"undated_outcomes": "guess"})
 
 
 @pytest.mark.parametrize(
