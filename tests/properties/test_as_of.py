@@ -119,6 +119,9 @@ FACT = st.tuples(
             ("lead", "stage", "won"),
             ("lead", "source", "fair"),
             ("message", "status", "read"),
+            ("message", "status", "failed"),
+            ("message", "deleted", "true"),
+            ("message", "edited_text", "I want to buy it"),
         ]
     ),
     CONTACT,
@@ -223,10 +226,11 @@ def test_what_becomes_known_later_changes_no_choice_of_examples(
     then = instant_of(case, share)
     changed = from_then_on(case.history, then, later)
     found = case.spec.examples(changed, case.spec.spans).filter(pl.col("cutoff") <= then)
-    keys = found.select("entity_id", "cutoff")
-    before = case.snapshot.take(up_to(case, then)).examples.select("entity_id", "cutoff")
-    assert before.join(keys, on=["entity_id", "cutoff"], how="anti").is_empty()
-    added = keys.join(before, on=["entity_id", "cutoff"], how="anti")
+    key = ["entity_id", "cutoff", "is_leading"]
+    keys = found.select(key)
+    before = case.snapshot.take(up_to(case, then)).examples.select(key)
+    assert before.join(keys, on=key, how="anti").is_empty()
+    added = keys.join(before, on=key, how="anti")
     assert added.filter(pl.col("cutoff") < then).is_empty()
     is_send = case.spec.model is ModelName.ENGAGEMENT  # A message at `then` may itself be one.
     assert added.is_empty() or is_send

@@ -52,7 +52,8 @@ def test_a_column_that_training_cannot_use_says_how_to_vouch_for_it() -> None:
 
 def test_undated_outcomes_and_left_out_columns_are_told() -> None:
     text = told(undated_outcome_count=7, ignored_columns=("note",))
-    assert "7 closed leads have no closing date" in text
+    assert "7 closed leads have no closing date: training leaves them out" in text
+    assert '[leads] closed_at = "your column"' in text
     assert "Left out: note." in text
 
 

@@ -29,6 +29,18 @@ def test_the_report_of_a_model_has_its_parts_in_order() -> None:
     assert told.endswith("lead_scoring_model.ubj")
 
 
+def test_the_report_says_of_whom_the_figures_are_and_who_was_left_out() -> None:
+    plain = [line.strip() for line in model_report(outcome())]
+    assert "Measured out of fold over all mature examples" in plain
+    found = evaluation() | {
+        "judged_words": "still open at 7 days",
+        "undated": "7 of 9 lack a date.",
+    }
+    told = [line.strip() for line in model_report(outcome(evaluation=found))]
+    assert "Measured out of fold over all mature examples; of leads still open at 7 days" in told
+    assert "7 of 9 lack a date." in told
+
+
 def test_only_hyperparameters_that_were_set_are_told() -> None:
     told = "\n".join(model_report(outcome()))
     assert "Hyperparameters: max_depth = 5; 66 rounds kept" in told
