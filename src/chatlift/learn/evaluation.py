@@ -599,7 +599,7 @@ def _counts(snapshot: Snapshot, split: Split, judging: _Judging) -> Counts:
     )
 
 
-def _judged_entities(snapshot: Snapshot, rows: Rows) -> int:
+def _judged_entities(snapshot: Snapshot, rows: RowNumbers) -> int:
     """Count the entities that have a leading row among the judged ones."""
     return len(np.unique(snapshot.entities[rows][snapshot.is_leading[rows]]))
 
