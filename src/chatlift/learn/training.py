@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from chatlift.errors import InvalidInput
 from chatlift.history import History
-from chatlift.learn.comparing import Champion, compare
+from chatlift.learn.comparing import Champion, compare, same_recipe
 from chatlift.learn.evaluation import (
     Evaluation,
     Options,
@@ -26,7 +26,7 @@ from chatlift.learn.evaluation import (
 from chatlift.learn.features.attributes import attributes_as_of
 from chatlift.learn.features.declare import Feature
 from chatlift.learn.fitting import Fit, FittedModel, Recipe, fit
-from chatlift.learn.gate import AgainstChampion, Decision, Evidence, Leak, decide
+from chatlift.learn.gate import AgainstChampion, CheckKind, Decision, Evidence, Leak, decide
 from chatlift.learn.leaks import filled_when_closed, suspected_leaks
 from chatlift.learn.model_files import from_files, to_files
 from chatlift.learn.readiness import ReadinessReport, assess_history
@@ -102,6 +102,8 @@ class Trained:
     decision: Decision
     against: AgainstChampion | None
     """The comparison with the champion; None where none serves."""
+    has_spent_look: bool
+    """Whether a new recipe was compared with the champion on enough new data to count."""
     readiness: ReadinessReport
 
 
@@ -129,7 +131,30 @@ def train_model(
     snapshot = take_snapshot(history, mature, task.features, key=task.key)
     _refuse_unknown(task.left_out_columns, snapshot)
     with one_thread_each():
-        return _judged(history, task, snapshot, readiness, fit_with, report)
+        trained = _judged(history, task, snapshot, readiness, fit_with, report)
+        if not _may_be_refreshed_instead(task, trained):
+            return trained
+        same_rung = replace(task, basis=task.champion.model.basis if task.champion else None)
+        refreshed = _judged(history, same_rung, snapshot, readiness, fit_with, report)
+        return replace(refreshed, has_spent_look=trained.has_spent_look)
+
+
+def _may_be_refreshed_instead(task: Task, trained: Trained) -> bool:
+    """Tell whether the champion stays only because another rung was not shown to be better.
+
+    Its own rung on newer data is a refresh then, which need not be shown better.
+    """
+    if task.champion is None or task.basis is not None:
+        return False
+    champion = task.champion.model.recipe
+    is_same_otherwise = same_recipe(replace(trained.model.recipe, basis=champion.basis), champion)
+    in_the_way = [check.kind for check in trained.decision.checks if check.stands_in_the_way]
+    return (
+        set(in_the_way) == {CheckKind.CHAMPION}
+        and trained.model.basis is not champion.basis
+        and task.champion.has_same_spans
+        and is_same_otherwise
+    )
 
 
 def _judged(
@@ -162,6 +187,7 @@ def _judged(
     findings = _suite(history, task, files, stored, evaluation)
     _step(report, "gate", 0.96, "weighing the evidence")
     evidence = _evidence(history, task, snapshot, evaluation, model, findings)
+    decision = decide(evidence)
     return Trained(
         model=model,
         files=files,
@@ -169,8 +195,11 @@ def _judged(
         evaluation=evaluation,
         stored=stored,
         findings=tuple(findings),
-        decision=decide(evidence),
+        decision=decision,
         against=evidence.against,
+        has_spent_look=any(
+            check.name == "fresh_look" and check.passed for check in decision.checks
+        ),
         readiness=readiness,
     )
 

@@ -644,7 +644,7 @@ def counted(
     if against is None:
         is_first = is_promoted and counts.entities_at_look is None
         return replace(counts, entities_at_look=entities) if is_first else counts
-    if any(check.name == "fresh_look" and check.passed for check in trained.decision.checks):
+    if trained.has_spent_look:
         counts = replace(counts, look_count=counts.look_count + 1, entities_at_look=entities)
     if not is_promoted:
         return counts
