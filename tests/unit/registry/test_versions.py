@@ -13,6 +13,7 @@ from tests.businesses import let_leases_run_out
 
 from chatlift.errors import ChatliftError, Conflict, InvalidInput, NotFound, NotReady
 from chatlift.registry.artifacts import DamagedArtifact
+from chatlift.registry.champions import GateCounts
 from chatlift.registry.run_rows import RunLost
 from chatlift.registry.runs import Runs
 from chatlift.registry.versions import EVALUATION_PREDICTIONS, NoChampion, Version, Versions
@@ -51,15 +52,24 @@ class Shop:
         self.now += timedelta(minutes=1)
         return self.now
 
-    def train(self, verdict: Verdict = Verdict.PROMOTE, attempt: int = 1) -> Version:
+    def train(
+        self,
+        verdict: Verdict = Verdict.PROMOTE,
+        attempt: int = 1,
+        gate_counts: GateCounts | None = None,
+    ) -> Version:
         run = self.runs.start([LEADS], requested_model=LEADS, request={}, now=self.tick())
         try:
-            return self.register(run.run_id, verdict, attempt)
+            return self.register(run.run_id, verdict, attempt, gate_counts)
         finally:
             self.runs.finish(run.run_id, 1, RunStatus.COMPLETED, now=self.tick(), message="")
 
     def register(
-        self, run_id: str, verdict: Verdict = Verdict.PROMOTE, attempt: int = 1
+        self,
+        run_id: str,
+        verdict: Verdict = Verdict.PROMOTE,
+        attempt: int = 1,
+        gate_counts: GateCounts | None = None,
     ) -> Version:
         return self.versions.register(
             run_id=run_id,
@@ -77,6 +87,7 @@ class Shop:
             expected_champion=self.champion(),
             predictions=STORED,
             now=self.tick(),
+            gate_counts=gate_counts,
         )
 
     def champion(self) -> int | None:
@@ -91,6 +102,18 @@ def shop(database: Database, tmp_path: Path) -> Shop:
 
 def damage(version: Version) -> None:
     (version.folder / "lead_scoring_model.ubj").write_bytes(b"{L changed")
+
+
+def test_what_the_gate_has_counted_outlives_every_version(shop: Shop) -> None:
+    counts = GateCounts(
+        look_count=3, entities_at_look=240, refresh_gain=-0.01, refresh_variance=0.0004
+    )
+    assert shop.versions.gate_counts(LEADS) == GateCounts()
+    shop.train(gate_counts=counts)
+    shop.train()
+    shop.versions.delete_model(LEADS, by="admin", now=shop.tick(), force=True)
+    assert shop.versions.list(LEADS) == ()
+    assert shop.versions.gate_counts(LEADS) == counts
 
 
 def test_rollback_restores_the_previous_champion(shop: Shop) -> None:

@@ -9,6 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from threading import Event
 from time import sleep
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -33,6 +35,7 @@ from chatlift.learn.snapshots import Snapshot
 from chatlift.learn.specs.base import Spans
 from chatlift.learn.specs.churn import rule_of
 from chatlift.learn.specs.directory import SPECS
+from chatlift.registry.champions import GateCounts
 from chatlift.registry.run_queue import Claim, RunQueue
 from chatlift.registry.run_rows import RunLost
 from chatlift.registry.serving import history_of, scorer_of
@@ -45,7 +48,7 @@ from chatlift.vocabulary import (
     UndatedOutcomes,
     Verdict,
 )
-from chatlift.workflows.train import TrainRequest, train, train_claimed
+from chatlift.workflows.train import TrainRequest, counted, train, train_claimed
 
 LEADS, CHURN, ENGAGEMENT = ModelName
 CLOCK_DAY = DAYS + 1.0
@@ -507,3 +510,33 @@ def test_a_version_from_before_the_rule_was_kept_is_refreshed_by_the_same_rule(
     (outcome,) = train(untrained, quick(CHURN), clock=now).outcomes
     assert outcome.decision is not None
     assert any("A refresh of v2" in check.sentence for check in outcome.decision.checks)
+
+
+def counted_after(counts: GateCounts, **trained: Any) -> GateCounts:
+    """What is counted once a version of 300 entities is registered."""
+    content = {"against": None, "has_spent_look": False} | trained
+    is_promoted = content.pop("is_promoted", True)
+    return counted(counts, SimpleNamespace(**content), 300, is_promoted=is_promoted)  # type: ignore[arg-type]
+
+
+REFRESH = SimpleNamespace(is_refresh=True, brier_gains=np.array([-0.002, -0.001, -0.003]))
+NEW_RECIPE = SimpleNamespace(is_refresh=False, brier_gains=np.array([0.01, 0.0, 0.02]))
+
+
+def test_a_look_counts_for_good_also_after_refreshes() -> None:
+    first = counted_after(GateCounts())
+    assert first == GateCounts(entities_at_look=300)
+    looked = counted_after(first, against=NEW_RECIPE, has_spent_look=True, is_promoted=False)
+    assert looked.look_count == 1
+    refreshed = counted_after(looked, against=REFRESH)
+    assert refreshed.look_count == 1
+    # Spread of the two resamples: 0.001.
+    assert refreshed.refresh_gain == pytest.approx(-0.002)
+    assert refreshed.refresh_variance == pytest.approx(1e-6)
+
+
+def test_a_refresh_that_was_not_promoted_adds_nothing_up_and_a_new_recipe_begins_anew() -> None:
+    counts = GateCounts(look_count=2, entities_at_look=200, refresh_gain=-0.01)
+    assert counted_after(counts, against=REFRESH, is_promoted=False) == counts
+    promoted = counted_after(counts, against=NEW_RECIPE, has_spent_look=True)
+    assert promoted == GateCounts(look_count=3, entities_at_look=300)
