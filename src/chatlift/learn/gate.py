@@ -104,6 +104,8 @@ class Leak:
     is_proven: bool
     sentence: str
     auc: Figure = UNMEASURED
+    threshold: float = SUSPICIOUS_AUC
+    """What the lower bound of `auc` lies above."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,14 +211,13 @@ def _no_leak(evidence: Evidence) -> Check:
         if leak.is_proven or leak.column not in evidence.accepted_columns
     ]
     sentences = " ".join(leak.sentence for leak in open_leaks)
-    worst = open_leaks[0].auc if open_leaks else Figure(None)
     return _measured(
-        worst,
+        open_leaks[0].auc if open_leaks else UNMEASURED,
         name="no_leak",
         kind=CheckKind.SAFETY,
         passed=not open_leaks,
-        threshold=SUSPICIOUS_AUC,
-        sentence=sentences or "No column knows the outcome beforehand.",
+        threshold=open_leaks[0].threshold if open_leaks else SUSPICIOUS_AUC,
+        sentence=sentences or "No imported column was found to know the outcome beforehand.",
     )
 
 

@@ -1,116 +1,184 @@
 """Columns that know the outcome beforehand: proven ones refuse, suspected ones need a word.
 
-Only imported attributes are looked at. Features that Chatlift computes from dated messages are
-exempt: their instants are known, and a property test holds that they never see the cutoff.
+Only imported attributes are looked at, each as a whole with all of its values, and only those that
+a fit would look at. Features that Chatlift computes from dated messages are exempt: their instants
+are known, and a property test holds that they never see the cutoff.
+
+Three questions are asked of a column: does it tell the outcome better than any other
+one (`leak_scores`); does it look otherwise on closed leads than on open ones of the same age
+(`closings`); and was it written as leads closed, by its own dates.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
 
-import numpy as np
-import polars as pl
-
+from chatlift.history import History
+from chatlift.learn.closings import ClosingsOf, Difference
 from chatlift.learn.features.attributes import AttributeEncoder
-from chatlift.learn.gate import SUSPICIOUS_AUC, Leak
-from chatlift.learn.metrics import Figure, Judged, measure, measure_values
+from chatlift.learn.gate import SUSPICIOUS_AUC, UNMEASURED, Leak
+from chatlift.learn.leak_scores import ColumnScore, ColumnScores
 from chatlift.learn.snapshots import Snapshot
+from chatlift.vocabulary import FactSubject
 
-FEWEST_LEADS = 20
-"""Closed and open leads each, below which nothing can be said."""
+HIGH_AUC = 0.85
+"""AUC of one column from which on it is compared with the best of the others."""
+LEAST_AUC = 0.82
+"""The lower bound of such an AUC has to lie above this."""
 MOST_FILLED_GAP = 0.3
 """Share filled on closed leads less that on open ones, above which a column is suspected."""
+MOST_ONLY_CLOSED = 0.2
+"""Share of closed leads with a value that no open one has, above which a column is suspected."""
+ALL_BUT_FEW = 0.9
+"""Share of closed leads from which on it is as good as all: then a leak is proven."""
+HALF = 0.5
 
 
-def suspected_leaks(snapshot: Snapshot, *, seed: int) -> list[Leak]:
-    """Return attributes whose single column separates the classes almost wholly.
-
-    The lower bound of the AUC of the column alone, whichever way it points, lies above 0.95.
-    """
-    encoder = AttributeEncoder.learn(snapshot.attributes, snapshot.contacts.tolist())
-    cutoffs = snapshot.examples.get_column("cutoff")
-    encoded = encoder.encode(snapshot.attributes, cutoffs)
-    leaks = []
-    for name in encoded.columns:
-        auc = _single_auc(encoded.get_column(name), snapshot, seed=seed)
-        if auc.low is not None and auc.low > SUSPICIOUS_AUC:
-            leaks.append(_suspected(name.split("=", 1)[0], auc))
-    return leaks
-
-
-def _suspected(column: str, auc: Figure) -> Leak:
-    return Leak(
-        column=column,
-        is_proven=False,
-        auc=auc,
-        sentence=f"The imported attribute {column} alone separates the outcomes almost wholly "
-        f"(AUC {auc.value:.3f}, at least {auc.low:.3f}). If it was filled in after the outcome "
-        f"it must not be used: leave it out with --leave-out {column}, or vouch for it with "
-        f"--accept-column {column}.",
-    )
-
-
-def _single_auc(values: pl.Series, snapshot: Snapshot, *, seed: int) -> Figure:
-    """AUC of one column on leading rows; unknown counts as a value below all others."""
-    column = values.cast(pl.Float64).fill_nan(None)
-    known = column.drop_nulls()
-    if known.is_empty():
-        return Figure(None)
-    lowest = float(known.min()) - 1.0  # type: ignore[arg-type]
-    rows = snapshot.is_leading
-    scores = column.fill_null(lowest).to_numpy()[rows]
-    labels = snapshot.labels[rows]
-    if scores.std() == 0 or labels.std() == 0:
-        return Figure(None)
-    judged = Judged(labels, scores, np.zeros_like(labels), snapshot.contacts[rows])
-    value = measure_values([judged], ["roc_auc"])["roc_auc"]
-    if value is not None and value < 0.5:
-        judged, value = replace(judged, probabilities=-scores), 1 - value
-    if value is None or value <= SUSPICIOUS_AUC:
-        return Figure(value)  # Its interval begins below; resampling every column took longest.
-    return measure([judged], ["roc_auc"], seed=seed)["roc_auc"]
-
-
-def filled_when_closed(attributes: pl.DataFrame, is_closed: pl.Series) -> list[Leak]:
-    """Return lead attributes that are filled in as a lead closes, whatever the mapping says.
-
-    One that closed leads have and open leads never do is a proven leak; one that closed leads
-    have far more often is suspected.
+def find_leaks(
+    history: History, snapshot: Snapshot, closings_of: ClosingsOf | None, *, seed: int
+) -> list[Leak]:
+    """Return the attributes that seem to know the outcome, each once, the proven ones first.
 
     Parameters
     ----------
-    attributes
-        One row per lead as known today, one String column per attribute.
-    is_closed
-        Whether the lead of that row is won or lost.
+    closings_of
+        Finds the leads or contacts that are closed and those that are not; None: the label is made
+        of no such closing.
     """
-    if not attributes.width:
+    encoder = AttributeEncoder.learn(snapshot.attributes, snapshot.contacts.tolist())
+    if not encoder.attributes:
         return []
-    closed, still_open = attributes.filter(is_closed), attributes.filter(~is_closed)
-    if min(closed.height, still_open.height) < FEWEST_LEADS:
-        return []
-    found = []
-    for name in attributes.columns:
-        filled = 1 - closed.get_column(name).null_count() / closed.height
-        filled_open = 1 - still_open.get_column(name).null_count() / still_open.height
-        if filled - filled_open > MOST_FILLED_GAP:
-            found.append(_filled_late(name, filled, filled_open))
-    return found
+    leaks: list[Leak] = []
+    if closings_of is not None:
+        closings = closings_of(history, encoder.names)
+        leaks += closing_leaks(closings.differences(encoder), closings.subject)
+    for score in ColumnScores(encoder, snapshot, seed=seed).above(HIGH_AUC):
+        leaks += _told_by_score(score)
+    in_order = sorted(leaks, key=lambda leak: not leak.is_proven)
+    first = {leak.column: leak for leak in reversed(in_order)}
+    return [leak for leak in in_order if first[leak.column] is leak]
 
 
-def _filled_late(column: str, filled: float, filled_open: float) -> Leak:
-    told = f"The attribute {column} is filled on {filled:.0%} of closed leads and on "
-    if filled_open == 0:
-        return Leak(
-            column=column,
-            is_proven=True,
-            sentence=told + "no open one, so it is known only after the outcome. Leave it out "
-            f"with --leave-out {column}.",
+def _told_by_score(score: ColumnScore) -> Iterator[Leak]:
+    low, gain = score.auc.low, score.gain.low
+    if low is None or score.auc.value is None:
+        return
+    if low > SUSPICIOUS_AUC:
+        yield _suspected(
+            score.name,
+            f"The imported attribute {score.name} alone separates the outcomes almost wholly "
+            f"(AUC {score.auc.value:.3f}, at least {low:.3f}).",
+            score,
+            threshold=SUSPICIOUS_AUC,
         )
+    elif low > LEAST_AUC and gain is not None and gain > 0:
+        yield _suspected(
+            score.name,
+            f"The imported attribute {score.name} alone tells the outcomes better (AUC "
+            f"{score.auc.value:.3f}, at least {low:.3f}) than any other attribute{_best(score)}.",
+            score,
+            threshold=LEAST_AUC,
+        )
+
+
+def _best(score: ColumnScore) -> str:
+    if not score.best_other or score.best_other_auc.value is None:
+        return ""
+    return f" (the best of them: {score.best_other}, AUC {score.best_other_auc.value:.3f})"
+
+
+def closing_leaks(differences: Iterable[Difference], subject: FactSubject) -> list[Leak]:
+    """Return what the differences between closed ones and open ones say against columns."""
+    closed, still_open = _words(subject)
+    return [
+        leak
+        for difference in differences
+        for leak in (
+            *_told_by_known_dates(difference, closed),
+            *_told_by_filling(difference, closed, still_open),
+            *_told_by_values(difference, closed, still_open),
+            *_told_by_dates(difference, closed, subject),
+        )
+    ]
+
+
+def _told_by_known_dates(difference: Difference, closed: str) -> Iterator[Leak]:
+    column, share = difference.name, difference.at_closing
+    if share <= HALF or difference.dated_at_closing <= ALL_BUT_FEW:
+        return
+    told = f"{share:.0%} of {closed} got their first {column} at the end, by its own dates."
+    yield (_proven if share > ALL_BUT_FEW else _suspected)(column, told)
+
+
+def _words(subject: FactSubject) -> tuple[str, str]:
+    if subject is FactSubject.CONTACT:
+        return "contacts that churned", "contacts that did not"
+    return "closed leads", "open ones"
+
+
+def _told_by_filling(difference: Difference, closed: str, still_open: str) -> Iterator[Leak]:
+    column, filled = difference.name, difference.filled_closed
+    if filled - difference.filled_open <= MOST_FILLED_GAP:
+        return
+    told = f"The attribute {column} is filled on {filled:.0%} of {closed} and on "
+    if difference.filled_open == 0:
+        yield _proven(column, f"{told}none of {difference.open_count} {still_open}.")
+        return
+    yield _suspected(
+        column,
+        f"{told}{difference.filled_open:.0%} of {still_open}, as if it were filled in at the end.",
+    )
+
+
+def _told_by_values(difference: Difference, closed: str, still_open: str) -> Iterator[Leak]:
+    column, share = difference.name, difference.only_closed
+    if share <= MOST_ONLY_CLOSED:
+        return
+    told = (
+        f"Of {closed}, {share:.0%} have a value of {column} that none of "
+        f"{difference.open_count} {still_open} has"
+    )
+    if share > ALL_BUT_FEW:
+        yield _proven(column, f"{told}: it is written at the end.")
+    else:
+        yield _suspected(column, f"{told}, as if it were written at the end.")
+
+
+def _told_by_dates(
+    difference: Difference, closed: str, subject: FactSubject | None
+) -> Iterator[Leak]:
+    column, share = difference.name, difference.is_closing_date
+    if share <= HALF:
+        return
+    told = f"The date {column} is the day of the end itself for {share:.0%} of {closed}."
+    # A contract may name its own end from the beginning; no lead names the day of its closing.
+    if share > ALL_BUT_FEW and subject is FactSubject.LEAD:
+        yield _proven(column, told)
+    else:
+        yield _suspected(column, told)
+
+
+def _proven(column: str, told: str) -> Leak:
+    return Leak(
+        column=column,
+        is_proven=True,
+        sentence=f"{told} So it is known only after the outcome. Leave it out with "
+        f"--leave-out {column}.",
+    )
+
+
+def _suspected(
+    column: str,
+    told: str,
+    score: ColumnScore | None = None,
+    *,
+    threshold: float = SUSPICIOUS_AUC,
+) -> Leak:
     return Leak(
         column=column,
         is_proven=False,
-        sentence=told + f"{filled_open:.0%} of open ones, as if it were filled in when a lead "
-        f"closes. Leave it out with --leave-out {column}, or vouch for it with "
-        f"--accept-column {column}.",
+        auc=score.auc if score else UNMEASURED,
+        threshold=threshold,
+        sentence=f"{told} If it was filled in after the outcome it must not be used: leave it out "
+        f"with --leave-out {column}, or vouch for it with --accept-column {column}.",
     )

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from chatlift.errors import InvalidInput
 from chatlift.history import History
+from chatlift.learn.closings import ClosingsOf, contact_closings, lead_closings
 from chatlift.learn.comparing import Champion, compare, same_recipe
 from chatlift.learn.evaluation import (
     Evaluation,
@@ -23,11 +24,10 @@ from chatlift.learn.evaluation import (
     evaluate,
     evaluation_rows,
 )
-from chatlift.learn.features.attributes import attributes_as_of
 from chatlift.learn.features.declare import Feature
 from chatlift.learn.fitting import Fit, FittedModel, Recipe, fit
 from chatlift.learn.gate import AgainstChampion, CheckKind, Decision, Evidence, Leak, decide
-from chatlift.learn.leaks import filled_when_closed, suspected_leaks
+from chatlift.learn.leaks import find_leaks
 from chatlift.learn.model_files import from_files, to_files
 from chatlift.learn.readiness import ReadinessReport, assess_history
 from chatlift.learn.scoring import Scorer
@@ -37,9 +37,8 @@ from chatlift.learn.specs.choices import Choices
 from chatlift.learn.specs.observing import observed_through
 from chatlift.learn.suite import SHIPPED_FOLD, STORED, Finding, Recorded, run_suite
 from chatlift.learn.threads import one_thread_each, side_by_side
-from chatlift.records import INSTANT
 from chatlift.vocabulary import (
-    LeadOutcome,
+    ChurnRule,
     ModelName,
     Progress,
     ReportProgress,
@@ -81,7 +80,11 @@ class Task:
             estimator=self.spec.estimator,
             parameters=self.spec.parameters(self.parameters),
             seed=self.options.seed,
-            features=tuple(feature.name for feature in self.features),
+            features=tuple(
+                feature.name
+                for feature in self.features
+                if feature.attribute not in self.left_out_columns
+            ),
             left_out=tuple(sorted(self.left_out_columns)),
             rule=self.spec.rule,
             basis=self.basis,
@@ -309,31 +312,17 @@ def _evidence(
 
 
 def _leaks(history: History, task: Task, snapshot: Snapshot) -> list[Leak]:
-    found = suspected_leaks(snapshot, seed=task.options.seed)
+    attributes = snapshot.attributes.drop(task.left_out_columns, strict=False)
+    looked_at = replace(snapshot, attributes=attributes)
+    return find_leaks(history, looked_at, _closings_of(history, task), seed=task.options.seed)
+
+
+def _closings_of(history: History, task: Task) -> ClosingsOf | None:
+    """Return who finds what is closed and what is open; None where nothing ever closes."""
     if task.spec.model is ModelName.LEAD_SCORING:
-        found = [*filled_when_closed(*_lead_attributes(history)), *found]
-    return [leak for leak in found if leak.column not in task.left_out_columns]
-
-
-def _lead_attributes(history: History) -> tuple[pl.DataFrame, pl.Series]:
-    """Return what is known of each lead today, one row per lead, and which are closed."""
-    last = max(
-        (
-            instant
-            for instant in (
-                history.facts.get_column("known_at").max(),
-                observed_through(history),
-            )
-            if instant is not None
-        ),
-        default=None,
-    )
-    leads = history.leads.select(
-        "contact_id", "lead_id", cutoff=pl.lit(last, dtype=INSTANT).dt.offset_by("1us")
-    )
-    attributes = attributes_as_of(history, leads)
-    own = attributes.select([name for name in attributes.columns if name.startswith("lead.")])
-    return own, history.leads.get_column("outcome") != LeadOutcome.OPEN
+        return lead_closings
+    by_contract = rule_of(history, task.choices.spans) is ChurnRule.CONTRACT
+    return contact_closings if task.spec.model is ModelName.CHURN and by_contract else None
 
 
 def trained_on(stored: pl.DataFrame) -> frozenset[tuple[int, int]]:

@@ -59,6 +59,8 @@ class Feature:
     """Greatest value there can be; None: unbounded."""
     models: frozenset[ModelName] = field(default=ALL_MODELS)
     """The models that look at it."""
+    attribute: str | None = None
+    """The imported attribute that it reads, such as `lead.value`; None: it reads none."""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

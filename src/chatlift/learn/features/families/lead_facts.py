@@ -90,6 +90,7 @@ FEATURES = (
         low="a small deal",
         compute=_value,
         models=ONLY_LEADS,
+        attribute="lead.value",
     ),
     _earlier(
         "earlier_leads_count",
