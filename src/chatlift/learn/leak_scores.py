@@ -101,11 +101,11 @@ class ColumnScore:
 
 
 class ColumnScores:
-    """The columns of a snapshot, scored one by one; of a lead its first example counts."""
+    """The attributes of a snapshot, scored one by one."""
 
     def __init__(self, encoder: AttributeEncoder, snapshot: Snapshot, *, seed: int) -> None:
         self.encoder = encoder
-        self.snapshot = snapshot.take(first_rows(snapshot))
+        self.snapshot = snapshot
         self.seed = seed
         self.labels = self.snapshot.labels
         self.contacts = self.snapshot.contacts

@@ -17,7 +17,7 @@ from chatlift.history import History
 from chatlift.learn.closings import ClosingsOf, Difference
 from chatlift.learn.features.attributes import AttributeEncoder
 from chatlift.learn.gate import SUSPICIOUS_AUC, UNMEASURED, Leak
-from chatlift.learn.leak_scores import ColumnScore, ColumnScores
+from chatlift.learn.leak_scores import ColumnScore, ColumnScores, first_rows
 from chatlift.learn.snapshots import Snapshot
 from chatlift.vocabulary import FactSubject
 
@@ -45,18 +45,19 @@ def find_leaks(
         Finds the leads or contacts that are closed and those that are not; None: the label is made
         of no such closing.
     """
-    encoder = AttributeEncoder.learn(snapshot.attributes, snapshot.contacts.tolist())
+    first = snapshot.take(first_rows(snapshot))
+    encoder = AttributeEncoder.learn(first.attributes, first.contacts.tolist())
     if not encoder.attributes:
         return []
     leaks: list[Leak] = []
     if closings_of is not None:
         closings = closings_of(history, encoder.names)
         leaks += closing_leaks(closings.differences(encoder), closings.subject)
-    for score in ColumnScores(encoder, snapshot, seed=seed).above(HIGH_AUC):
+    for score in ColumnScores(encoder, first, seed=seed).above(HIGH_AUC):
         leaks += _told_by_score(score)
     in_order = sorted(leaks, key=lambda leak: not leak.is_proven)
-    first = {leak.column: leak for leak in reversed(in_order)}
-    return [leak for leak in in_order if first[leak.column] is leak]
+    foremost = {leak.column: leak for leak in reversed(in_order)}
+    return [leak for leak in in_order if foremost[leak.column] is leak]
 
 
 def _told_by_score(score: ColumnScore) -> Iterator[Leak]:
