@@ -248,9 +248,27 @@ def test_files_are_imported_once(tmp_path: Path) -> None:
     empty = Home(tmp_path / "home")
     told = empty.told("import", "--contacts", str(contacts))
     assert "2 rows read = 1 accepted + 0 duplicate + 1 rejected" in told
-    assert 'city = "creation"' in told
+    later = "data known-since creation --subject contact --columns city"
+    assert f"chatlift {later} (or all)" in told
     again = empty.told("import", "--contacts", str(contacts))
     assert "2 rows read = 0 accepted + 1 duplicate + 1 rejected" in again
+    assert "contact.city: 1 changed" in empty.told(*later.split())
+    assert "contact.city: 0 changed" in empty.told(*later.split())
+
+
+def test_columns_that_were_known_at_the_creation_are_named_as_they_are_imported(
+    tmp_path: Path,
+) -> None:
+    contacts = tmp_path / "contacts.csv"
+    contacts.write_text("id,created_at,Lead Source\n1,2026-01-01,web\n", encoding="utf-8")
+    empty = Home(tmp_path / "home")
+    asked = ["import", "--contacts", str(contacts), "--dry-run"]
+    assert "--known-at-creation 'Lead Source' (or all)" in empty.told(*asked)
+    told = empty.told(*asked, "--known-at-creation", "Lead Source")
+    assert "Lead Source -> fact, known since its record's creation (given)" in told
+    wrong = empty.here(*asked[:-1], "--known-at-creation", "Leed Source")
+    assert wrong.returncode == 3
+    assert "'Leed Source' was said to be known since the creation" in wrong.stderr
 
 
 def test_the_platforms_address_is_the_same_command(home: Home) -> None:

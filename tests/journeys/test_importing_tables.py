@@ -41,7 +41,7 @@ def test_refused_rows_are_listed_mended_and_sent_again(
         "contacts (shop-contacts.csv; CSV, utf-8, semicolon): 3 rows read = 2 accepted + 0 dup",
         "leads (shop-leads.jsonl; JSON Lines): 2 rows read = 2 accepted",
         "messages (shop-messages.csv; CSV, utf-8, comma): 5 rows read = 4 accepted + 0 duplicate",
-        "Known only from this import on: Spent, Newsletter.",
+        "Known since the import: Spent, Newsletter.",
         "Observed: 2025-01-13 00:00 to 2025-03-01 00:00 UTC.",
     ):
         assert line in said

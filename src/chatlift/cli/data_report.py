@@ -8,6 +8,7 @@ from typing import Any
 from chatlift.learn.data_quality import Point
 from chatlift.learn.readiness import Need
 from chatlift.workflows.data_check import DataReport, ModelReadiness
+from chatlift.workflows.known_since import KnownSinceReport
 
 
 def data_lines(report: DataReport) -> list[str]:
@@ -22,6 +23,14 @@ def data_lines(report: DataReport) -> list[str]:
         "",
         "READINESS",
         *(line for model in report.readiness for line in _model(model)),
+    ]
+
+
+def known_since_lines(report: KnownSinceReport) -> list[str]:
+    """Return how many values of which column are known since the creation of their record now."""
+    return [
+        *(f"{column.attribute}: {column.changed_count:,} changed" for column in report.columns),
+        *(f"Doubtful: {doubt} Training will ask for a word on it." for doubt in report.doubts),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,6 +27,10 @@ def import_lines(report: IngestReport) -> list[str]:
         lines += _table(name, table)
     if any(table.rejected_count for table in report.tables.values()):
         lines.append(f"See the rejected rows with: chatlift import rejected list {report.batch_id}")
+    lines += [
+        f"Doubtful as known since the creation: {doubt} Training will not take it without a word."
+        for doubt in report.contradictions
+    ]
     if report.observed_from is not None and report.observed_through is not None:
         lines.append(
             f"Observed: {report.observed_from:%Y-%m-%d %H:%M} to "
@@ -55,9 +60,10 @@ def _table(name: str, table: TableReport) -> list[str]:
     lines += [f"  Left as written, {doubt}." for doubt in table.doubts]
     if table.import_known_columns:
         lines.append(
-            f"  Known only from this import on: {', '.join(table.import_known_columns)}. Training "
-            "cannot use them for earlier examples. Vouch for one in the mapping (--map): "
-            f'[{name}.known] {table.import_known_columns[0]} = "creation", or a date column.'
+            f"  Known since the import: {', '.join(table.import_known_columns)}. No past example "
+            f"can use them. If you knew them when their {_record(name)} was created, say: chatlift "
+            f"data known-since creation --subject {_record(name)} --columns "
+            f"{_quoted(table.import_known_columns)} (or all)."
         )
     if table.ignored_columns:
         lines.append(f"  Left out: {', '.join(table.ignored_columns)}.")
@@ -69,6 +75,22 @@ def _table(name: str, table: TableReport) -> list[str]:
     return lines
 
 
+def _record(table: str) -> str:
+    """Return what one row of a table is about."""
+    return table.removesuffix("s")
+
+
+def _quoted(columns: Sequence[str]) -> str:
+    """Return names of columns as a shell takes them, with commas between.
+
+    Examples
+    --------
+    >>> _quoted(["Lead Source", "City"])
+    "'Lead Source,City'"
+    """
+    return shlex.quote(",".join(columns))
+
+
 def preview_lines(preview: TablePreview) -> list[str]:
     """Return how a file would be read: its columns, its first rows, what would be refused."""
     refused = preview.read_count - preview.usable_count
@@ -76,6 +98,7 @@ def preview_lines(preview: TablePreview) -> list[str]:
         "",
         f"{preview.table} ({preview.file_name}; {preview.form})",
         *(f"  {_mapped(column)}" for column in preview.columns),
+        *_question(preview),
         *(f"  Left as written, {doubt}." for doubt in preview.doubts),
         f"  {preview.read_count:,} rows read = {preview.usable_count:,} usable + "
         f"{refused:,} rejected. Rows that name a record nobody knows are found on import.",
@@ -88,19 +111,33 @@ def preview_lines(preview: TablePreview) -> list[str]:
     return lines
 
 
+def _question(preview: TablePreview) -> list[str]:
+    """Return the one question that matters, where columns are of no use as they are."""
+    unsaid = [c.column for c in preview.columns if c.because == "unsaid" and c.known == "import"]
+    if not unsaid:
+        return []
+    return [
+        f"  If you knew them when their {_record(preview.table)} was created, say "
+        f"--known-at-creation {_quoted(unsaid)} (or all)."
+    ]
+
+
 def _mapped(column: ColumnPreview) -> str:
     """Return what a column stands for.
 
     Examples
     --------
     >>> _mapped(ColumnPreview(column="City", field="fact", because="unsaid", known="import"))
-    'City -> fact, known since the import (unsaid)'
+    'City -> fact, known since the import: no past example can use it (unsaid)'
     """
     if not column.field:
         return f"{column.column} -> left out ({column.because})"
     if column.field != "fact" and not column.known:
         return f"{column.column} -> {column.field} ({column.because})"
-    since = {"import": "the import", "creation": "its record's creation"}
+    since = {
+        "import": "the import: no past example can use it",
+        "creation": "its record's creation",
+    }
     known = since.get(column.known, f"the date in {column.known}")
     return f"{column.column} -> {column.field}, known since {known} ({column.because})"
 

@@ -22,7 +22,7 @@ from chatlift.errors import InvalidInput
 from chatlift.sources.cells import DateOrder
 from chatlift.sources.mapping import SourceMapping
 from chatlift.sources.mapping_files import Preset, chosen_mapping
-from chatlift.sources.previews import preview_table
+from chatlift.sources.previews import preview_tables
 from chatlift.sources.tables import TableFiles
 from chatlift.workflows.ingest import ingest
 
@@ -80,6 +80,13 @@ def import_files(
             show_default=False,
         ),
     ] = None,
+    known_at_creation: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMNS",
+            help="Columns that you knew when their record was created: 'Lead Source,City', or all.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show how the files are read; write nothing.")
     ] = False,
@@ -103,7 +110,12 @@ def import_files(
     if not files.present():
         raise typer.BadParameter("No file was named. Name at least one, such as --contacts FILE.")
     with as_usage():
-        columns = chosen_mapping(mapping, preset, date_order=_date_order(is_day_first))
+        columns = chosen_mapping(
+            mapping,
+            preset,
+            date_order=_date_order(is_day_first),
+            known_at_creation=known_at_creation,
+        )
     with desk(quiet=quiet, log_file=log_file) as at:
         if dry_run:
             show(files, columns, at)
@@ -140,7 +152,6 @@ def write(files: TableFiles, columns: SourceMapping, at: Desk, *, source: str) -
 def show(files: TableFiles, columns: SourceMapping, at: Desk) -> None:
     """Say how the files would be read, on the screen only: rows have no place in a log."""
     screen = replace(at.console, listeners=())
-    for table, path in files.present().items():
-        preview = preview_table(table, path, columns, imported_at=at.clock())
+    for preview in preview_tables(files, columns, imported_at=at.clock()):
         screen.say(preview_lines(preview))
     at.console.say("Nothing was written. Import for good without --dry-run.")

@@ -58,6 +58,7 @@ def model_report(outcome: ModelOutcome) -> list[str]:
     found = outcome.evaluation
     return [
         *lines,
+        *filter(None, [found.get("why_little_is_known")]),
         *_samples(outcome.model, found["counts"]),
         *([found["undated"]] if found.get("undated") else []),
         *_hyperparameters(outcome),

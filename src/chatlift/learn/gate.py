@@ -106,6 +106,8 @@ class Leak:
     auc: Figure = UNMEASURED
     threshold: float = SUSPICIOUS_AUC
     """What the lower bound of `auc` lies above."""
+    evidence: str = ""
+    """What was found, without what to do about it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,10 +11,10 @@ one (`leak_scores`); does it look otherwise on closed leads than on open ones of
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from chatlift.history import History
-from chatlift.learn.closings import ClosingsOf, Difference
+from chatlift.learn.closings import ClosingsOf, Difference, contact_closings, lead_closings
 from chatlift.learn.features.attributes import AttributeEncoder
 from chatlift.learn.gate import SUSPICIOUS_AUC, UNMEASURED, Leak
 from chatlift.learn.leak_scores import ColumnScore, ColumnScores, first_rows
@@ -55,6 +55,30 @@ def find_leaks(
         leaks += closing_leaks(closings.differences(encoder), closings.subject)
     for score in ColumnScores(encoder, first, seed=seed).above(HIGH_AUC):
         leaks += _told_by_score(score)
+    return _foremost(leaks)
+
+
+def contradictions(history: History, names: Sequence[str]) -> list[Leak]:
+    """Return what speaks against columns having been known at the creation of their records.
+
+    Those of leads are compared between closed and open leads; those of contacts also between
+    contacts that churned and others, where enough did.
+
+    Parameters
+    ----------
+    names
+        Attributes, such as `lead.reason`; their facts carry the dates that are to be checked.
+    """
+    leaks: list[Leak] = []
+    for closings_of in (lead_closings, contact_closings) if names else ():
+        closings = closings_of(history, names)
+        encoder = AttributeEncoder.learn(closings.attributes, closings.ids.tolist())
+        leaks += closing_leaks(closings.differences(encoder), closings.subject)
+    return _foremost(leaks)
+
+
+def _foremost(leaks: Sequence[Leak]) -> list[Leak]:
+    """Return one leak per column, the proven ones first."""
     in_order = sorted(leaks, key=lambda leak: not leak.is_proven)
     foremost = {leak.column: leak for leak in reversed(in_order)}
     return [leak for leak in in_order if foremost[leak.column] is leak]
@@ -163,6 +187,7 @@ def _proven(column: str, told: str) -> Leak:
     return Leak(
         column=column,
         is_proven=True,
+        evidence=told,
         sentence=f"{told} So it is known only after the outcome. Leave it out with "
         f"--leave-out {column}.",
     )
@@ -180,6 +205,7 @@ def _suspected(
         is_proven=False,
         auc=score.auc if score else UNMEASURED,
         threshold=threshold,
+        evidence=told,
         sentence=f"{told} If it was filled in after the outcome it must not be used: leave it out "
         f"with --leave-out {column}, or vouch for it with --accept-column {column}.",
     )

@@ -34,6 +34,7 @@ from chatlift.learn.scoring import Scorer
 from chatlift.learn.snapshots import Snapshot, take_snapshot
 from chatlift.learn.specs.base import ModelSpec
 from chatlift.learn.specs.choices import Choices
+from chatlift.learn.specs.churn import rule_of
 from chatlift.learn.specs.observing import observed_through
 from chatlift.learn.suite import SHIPPED_FOLD, STORED, Finding, Recorded, run_suite
 from chatlift.learn.threads import one_thread_each, side_by_side

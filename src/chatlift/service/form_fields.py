@@ -24,6 +24,7 @@ from chatlift.vocabulary import parse_source
 
 Fields = TypeVar("Fields", bound=BaseModel)
 FieldText = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+ColumnNames = Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
 Source = Annotated[str, AfterValidator(parse_source)]
 
 
@@ -35,6 +36,10 @@ class TableFields(BaseModel):
     )
     date_order: DateOrder | None = Field(
         default=None, description="What 03/04/2026 begins with, where the values do not tell."
+    )
+    known_at_creation: ColumnNames | None = Field(
+        default=None,
+        description="Columns known since their record's creation, with commas between, or `all`.",
     )
     source: Source = Field(default="files", description="Names where the files come from.")
 

@@ -7,7 +7,13 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from chatlift.service import ingest_batches, ingest_files, ingest_records, ingest_webhooks
+from chatlift.service import (
+    ingest_batches,
+    ingest_dates,
+    ingest_files,
+    ingest_records,
+    ingest_webhooks,
+)
 from chatlift.service.local_worker import lifespan_of_router
 from chatlift.service.problems import REFUSALS, ProblemRoute
 
@@ -21,5 +27,5 @@ router = APIRouter(
     responses=REFUSALS,
     lifespan=lifespan_of_router,
 )
-for part in (ingest_files, ingest_batches, ingest_records, ingest_webhooks):
+for part in (ingest_files, ingest_dates, ingest_batches, ingest_records, ingest_webhooks):
     router.include_router(part.router)

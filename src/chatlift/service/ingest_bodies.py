@@ -93,6 +93,7 @@ class ImportBody(BaseModel):
             "facts": {"read": 2, "accepted": 2, "updated": 0, "duplicate": 0, "rejected": 0},
             "observed_from": "2026-01-05T10:00:00Z",
             "observed_through": NOON,
+            "contradictions": [],
             "resumed_rows": 0,
             "is_all_rejected": False,
         }
@@ -103,6 +104,9 @@ class ImportBody(BaseModel):
     facts: CountsBody = Field(description="Values of further columns.")
     observed_from: datetime | None
     observed_through: datetime | None
+    contradictions: list[str] = Field(
+        description="What the data says against columns known since their record's creation."
+    )
     resumed_rows: int = Field(description="Rows that an earlier, cut-off run had done already.")
     is_all_rejected: bool = Field(description="Rows were read, and not one could be used.")
 
@@ -115,6 +119,7 @@ class ImportBody(BaseModel):
             facts=CountsBody.of(report.facts),
             observed_from=report.observed_from,
             observed_through=report.observed_through,
+            contradictions=list(report.contradictions),
             resumed_rows=report.resumed_rows,
             is_all_rejected=report.is_all_rejected,
         )

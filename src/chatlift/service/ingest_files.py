@@ -26,7 +26,7 @@ from chatlift.service.problems import ProblemRoute, described
 from chatlift.service.security import BodyLimit, Caller, Operator
 from chatlift.sources.mapping import SourceMapping
 from chatlift.sources.mapping_files import chosen_mapping
-from chatlift.sources.previews import preview_table
+from chatlift.sources.previews import preview_tables
 from chatlift.sources.tables import SCHEMAS, TableFiles
 from chatlift.sources.whatsapp_export.alignment import aligned
 from chatlift.sources.whatsapp_export.chats import chat_reader, read_chats
@@ -112,11 +112,7 @@ def _imported(caller: Caller, form: Form, fields: TableFields, now: datetime) ->
 
 
 def _previewed(_caller: Caller, form: Form, fields: TableFields, now: datetime) -> PreviewBody:
-    mapping = _mapping_of(form, fields)
-    previews = [
-        preview_table(table, path, mapping, imported_at=now)
-        for table, path in _tables_of(form).present().items()
-    ]
+    previews = preview_tables(_tables_of(form), _mapping_of(form, fields), imported_at=now)
     return PreviewBody(tables={told.table: TablePreviewBody.of(told) for told in previews})
 
 
@@ -152,4 +148,9 @@ def _tables_of(form: Form) -> TableFiles:
 
 
 def _mapping_of(form: Form, fields: TableFields) -> SourceMapping:
-    return chosen_mapping(form.file("mapping"), fields.preset, date_order=fields.date_order)
+    return chosen_mapping(
+        form.file("mapping"),
+        fields.preset,
+        date_order=fields.date_order,
+        known_at_creation=fields.known_at_creation,
+    )

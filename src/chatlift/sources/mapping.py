@@ -18,6 +18,8 @@ from chatlift.sources.cells import MISSING, DateOrder
 
 CREATION = "creation"
 IMPORT = "import"
+ALL_COLUMNS = "all"
+"""In place of names of columns: every further column of contacts and leads."""
 
 FIELDS: dict[str, tuple[str, ...]] = {
     "contacts": (
@@ -98,8 +100,10 @@ VALUES: dict[str, tuple[str, ...]] = {
 
 FILE_OPTIONS = ("separator", "encoding", "sheet")
 SPELLINGS = ("date_format", "date_order", "decimal", "missing", "time_zone")
-OPTIONS = frozenset({"known", "ignore", *FILE_OPTIONS, *SPELLINGS, *VALUES})
-WHOLE = frozenset({"exported_at", "time_zone", "date_order", "decimal", "missing"})
+OPTIONS = frozenset({"known", "known_at_creation", "ignore", *FILE_OPTIONS, *SPELLINGS, *VALUES})
+WHOLE = frozenset(
+    {"exported_at", "time_zone", "date_order", "decimal", "missing", "known_at_creation"}
+)
 """What a mapping says about all its tables at once."""
 YAML_WORDS = {True: ("yes", "true", "on"), False: ("no", "false", "off")}
 """YAML reads these words as flags, and they were written as words."""
@@ -113,6 +117,9 @@ class TableMapping:
     """Field to column of the file; fields that are absent are guessed from the headers."""
     known: Mapping[str, str] = field(default_factory=dict)
     """Further column to when its value is known: `creation`, `import` or a date column."""
+    known_at_creation: frozenset[str] = frozenset()
+    """Further columns known since the creation, unless `known` says otherwise; `all` names all.
+    Those that the file does not have are columns of another one."""
     ignore: frozenset[str] = frozenset()
     """Further columns to leave out."""
     date_format: str | None = None
@@ -135,6 +142,13 @@ class TableMapping:
     """Overrides of `VALUES`."""
     headers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """What a preset calls the column of a field; the first that a file has is taken."""
+
+    def known_since(self, column: str) -> str:
+        """Return since when the values of a further column are known."""
+        return self.known.get(column, CREATION if self._is_vouched_for(column) else IMPORT)
+
+    def _is_vouched_for(self, column: str) -> bool:
+        return not self.known_at_creation.isdisjoint({column, ALL_COLUMNS})
 
     def words(self, name: str) -> list[str]:
         """Return the words of one value list, in small letters."""
@@ -184,6 +198,28 @@ def parse_mapping(raw: Mapping[str, Any], *, preset: SourceMapping | None = None
     )
 
 
+def refuse_unknown_columns(mapping: SourceMapping, headers: Sequence[str]) -> None:
+    """See that the columns known since the creation are there.
+
+    Parameters
+    ----------
+    headers
+        The columns of all files of the import.
+
+    Raises
+    ------
+    InvalidInput
+        If one is in none of the files.
+    """
+    named = {name for table in mapping.tables.values() for name in table.known_at_creation}
+    unknown = sorted(named - {*headers, ALL_COLUMNS})
+    if unknown:
+        raise InvalidInput(
+            f"The column {unknown[0]!r} was said to be known since the creation, and the files "
+            f"have: {', '.join(headers)}. Correct its name, or write all."
+        )
+
+
 def mapping_again(told: Mapping[str, Any]) -> SourceMapping:
     """Return the mapping whose `told` this was."""
     if not told:
@@ -221,6 +257,8 @@ def _table(name: str, raw: Mapping[str, Any], base: TableMapping) -> TableMappin
         },
         headers={**base.headers, **lists},
         known={**base.known, **{str(c): str(when) for c, when in raw.get("known", {}).items()}},
+        known_at_creation=base.known_at_creation
+        | frozenset(_texts(raw.get("known_at_creation", []))),
         ignore=base.ignore | frozenset(_texts(raw.get("ignore", []))),
         values={**base.values, **{key: _texts(raw[key]) for key in VALUES if key in raw}},
         **_spellings(raw),

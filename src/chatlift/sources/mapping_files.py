@@ -33,8 +33,14 @@ def chosen_mapping(
     preset: Preset | None = None,
     *,
     date_order: DateOrder | None = None,
+    known_at_creation: str | None = None,
 ) -> SourceMapping:
     """Return how files are read: a choice for the whole above the file, that above the preset.
+
+    Parameters
+    ----------
+    known_at_creation
+        Columns that are known since their record's creation, with commas between them, or `all`.
 
     Raises
     ------
@@ -44,9 +50,23 @@ def chosen_mapping(
     columns = load_preset(preset) if preset else SourceMapping()
     if path is not None:
         columns = load_mapping(path, preset=columns)
-    if date_order is None:
-        return columns
-    return parse_mapping({"date_order": str(date_order)}, preset=columns)
+    choices: dict[str, Any] = {}
+    if date_order is not None:
+        choices["date_order"] = str(date_order)
+    if known_at_creation is not None:
+        choices["known_at_creation"] = names_in(known_at_creation)
+    return parse_mapping(choices, preset=columns) if choices else columns
+
+
+def names_in(text: str) -> list[str]:
+    """Return names that were written with commas between them.
+
+    Examples
+    --------
+    >>> names_in("Lead Source, City")
+    ['Lead Source', 'City']
+    """
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def load_preset(preset: Preset) -> SourceMapping:

@@ -204,7 +204,8 @@ def _known(
 ) -> dict[str, str]:
     """Return each column that becomes facts, with since when its values are known."""
     taken = {*columns.values(), *mapping.ignore, *mapping.known.values()}
-    free = file.headers if table in {"contacts", "leads"} else [*mapping.known]
+    named = [c for c in file.headers if c in {*mapping.known, *mapping.known_at_creation}]
+    free = file.headers if table in {"contacts", "leads"} else named
     for when in mapping.known.values():
         if when not in {CREATION, IMPORT, *file.headers}:
             raise InvalidInput(
@@ -212,7 +213,7 @@ def _known(
                 f"{file.name} has: {', '.join(file.headers[:50])}. "
                 "Write creation, import or one of these."
             )
-    return {c: mapping.known.get(c, IMPORT) for c in free if c not in taken}
+    return {c: mapping.known_since(c) for c in free if c not in taken}
 
 
 def _subject(columns: Mapping[str, str], file_name: str) -> FactSubject | None:

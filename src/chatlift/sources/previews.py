@@ -9,9 +9,9 @@ from pathlib import Path
 
 import polars as pl
 
-from chatlift.sources.mapping import IMPORT, SourceMapping
+from chatlift.sources.mapping import IMPORT, SourceMapping, refuse_unknown_columns
 from chatlift.sources.plans import TablePlan, make_plan
-from chatlift.sources.tables import REJECTED_ROWS, parse_planned
+from chatlift.sources.tables import REJECTED_ROWS, TableFiles, parse_planned
 
 SHOWN_ROWS = 10
 
@@ -47,6 +47,24 @@ class TablePreview:
     doubts: tuple[str, ...]
 
 
+def preview_tables(
+    files: TableFiles, mapping: SourceMapping, *, imported_at: datetime
+) -> list[TablePreview]:
+    """Read the files of one import and write nothing.
+
+    Raises
+    ------
+    InvalidInput
+        As `preview_table`, or if a column known since the creation is in none of the files.
+    """
+    previews = [
+        preview_table(table, path, mapping, imported_at=imported_at)
+        for table, path in files.present().items()
+    ]
+    refuse_unknown_columns(mapping, [one.column for told in previews for one in told.columns])
+    return previews
+
+
 def preview_table(
     table: str, path: Path, mapping: SourceMapping, *, imported_at: datetime
 ) -> TablePreview:
@@ -79,7 +97,8 @@ def _column(plan: TablePlan, header: str) -> ColumnPreview:
         name = fields[header]
         return ColumnPreview(column=header, field=name, because=_because(plan, name))
     if header in plan.known:
-        because = "given" if header in plan.mapping.known else "unsaid"
+        is_unsaid = plan.known[header] == IMPORT and header not in plan.mapping.known
+        because = "unsaid" if is_unsaid else "given"
         return ColumnPreview(column=header, field="fact", because=because, known=plan.known[header])
     told = "given" if header in plan.mapping.ignore else "unsaid"
     return ColumnPreview(column=header, field="", because=told)

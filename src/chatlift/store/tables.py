@@ -135,7 +135,9 @@ class LeadRow(Base):
 
 
 class FactRow(Base):
-    """One row per dated value of a contact, lead or message; rows are added, never changed.
+    """One row per dated value of a contact, lead or message; rows are added, their values stay.
+
+    The one date that may change is that of an import, to the creation of the record (`vouching`).
 
     Null `value`: known to be empty from then on. The digest of the value stands in the
     unique key for the value itself, which may be longer than an index entry can be.

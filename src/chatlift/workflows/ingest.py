@@ -14,9 +14,10 @@ import polars as pl
 from sqlalchemy import Connection
 
 from chatlift.errors import InvalidInput
+from chatlift.learn.leaks import contradictions
 from chatlift.records import INSTANT, Records, conversations_named_in
-from chatlift.sources.mapping import SourceMapping
-from chatlift.sources.plans import TablePlan, make_plan
+from chatlift.sources.mapping import CREATION, SourceMapping, refuse_unknown_columns
+from chatlift.sources.plans import SUBJECTS, TablePlan, make_plan
 from chatlift.sources.tables import ParsedTable, TableFiles, parse_planned, whole_rows
 from chatlift.store.crm import Crm
 from chatlift.store.imports import (
@@ -72,6 +73,9 @@ class IngestReport:
     observed_from: datetime | None
     observed_through: datetime | None
     """The span that these files cover; null where they hold no record."""
+    contradictions: tuple[str, ...] = ()
+    """What the data says against columns having been known since the creation of their records,
+    where the import was told so by name; training will refuse these or ask for a word."""
     resumed_rows: int = 0
     """Rows that an earlier run of this import, cut off, had already done."""
 
@@ -139,6 +143,7 @@ def ingest(
     for table, path in files.present().items():
         report(Progress(phase="look", fraction=0.0, message=f"looking through {path.name}"))
         plans[table] = make_plan(table, path, mapping)
+    refuse_unknown_columns(mapping, [name for p in plans.values() for name in p.file.headers])
     batch = open_batch(
         crm.database,
         crm.account_id,
@@ -219,8 +224,21 @@ class _Import:
             facts=self.facts,
             observed_from=first,
             observed_through=last,
+            contradictions=self._contradictions(),
             resumed_rows=self.resumed_rows,
         )
+
+    def _contradictions(self) -> tuple[str, ...]:
+        vouched = [
+            f"{SUBJECTS[table]}.{column}"
+            for table, plan in self.plans.items()
+            for column, when in plan.known.items()
+            if when == CREATION and column not in plan.mapping.known
+        ]
+        if not vouched:
+            return ()
+        history = self.crm.read_history(with_text=False)
+        return tuple(leak.evidence for leak in contradictions(history, vouched))
 
     def _write(self, plan: TablePlan, part: ParsedTable) -> None:
         is_facts = part.table == "facts"

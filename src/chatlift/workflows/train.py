@@ -489,6 +489,7 @@ class _Running:
         evaluation["judged_words"] = task.spec.judged_words(task.choices.spans)
         evaluation["undated"] = undated.sentence if undated else None
         evaluation["left_out"] = dict(trained.model.encoder.dropped)
+        evaluation["why_little_is_known"] = trained.model.encoder.why_little_is_known
         evaluation["entities"] = len(mature_entities(trained.stored))
         evaluation["shipped_rung"] = trained.model.basis
         evaluation["anchor"] = trained.model.anchor

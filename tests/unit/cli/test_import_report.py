@@ -1,10 +1,13 @@
 """What an import did, as a person reads it."""
 
+from pathlib import Path
 from typing import Any
 
 from tests.unit.cli.samples import NOON
 
-from chatlift.cli.import_report import import_lines
+from chatlift.cli.import_report import import_lines, preview_lines
+from chatlift.sources.mapping import parse_mapping
+from chatlift.sources.previews import preview_table
 from chatlift.store.outcomes import TableCounts
 from chatlift.workflows.ingest import IngestReport, TableReport
 
@@ -46,8 +49,11 @@ def test_only_an_import_that_brought_rows_leads_on_to_training() -> None:
 
 def test_a_column_that_training_cannot_use_says_how_to_vouch_for_it() -> None:
     text = told(import_known_columns=("city", "plan"))
-    assert "Known only from this import on: city, plan." in text
-    assert '[leads.known] city = "creation"' in text
+    assert "Known since the import: city, plan. No past example can use them." in text
+    assert (
+        "If you knew them when their lead was created, say: chatlift data known-since creation "
+        "--subject lead --columns city,plan (or all)." in text
+    )
 
 
 def test_undated_outcomes_and_left_out_columns_are_told() -> None:
@@ -63,3 +69,22 @@ def test_what_was_observed_is_told() -> None:
 
 def test_what_could_not_be_decided_is_told() -> None:
     assert "Left as written, sum: comma or point." in told(doubts=("sum: comma or point",))
+
+
+def test_a_preview_asks_the_one_question_that_matters(tmp_path: Path) -> None:
+    path = tmp_path / "leads.csv"
+    path.write_text(
+        "id,contact_id,created_at,status,Lead Source,city\nl,c,2025-01-01,won,web,Rome\n",
+        encoding="utf-8",
+    )
+    preview = preview_table("leads", path, parse_mapping({}), imported_at=NOON)
+    lines = preview_lines(preview)
+    assert "  city -> fact, known since the import: no past example can use it (unsaid)" in lines
+    assert (
+        "  If you knew them when their lead was created, say --known-at-creation "
+        "'Lead Source,city' (or all)."
+    ) in lines
+    vouched = parse_mapping({"known_at_creation": "all"})
+    told = "\n".join(preview_lines(preview_table("leads", path, vouched, imported_at=NOON)))
+    assert "known since its record's creation (given)" in told
+    assert "If you knew" not in told

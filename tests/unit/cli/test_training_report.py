@@ -8,6 +8,14 @@ from chatlift.vocabulary import ModelName, Verdict
 from chatlift.workflows.train import TrainRequest
 
 
+def test_columns_that_no_example_could_use_lead_the_report() -> None:
+    why = "3 of 3 imported columns are known only since the import."
+    lines = model_report(outcome(evaluation=evaluation() | {"why_little_is_known": why}))
+    assert lines.index(why) < lines.index("Training complete")
+    assert why in lines[:6]
+    assert why not in model_report(outcome())
+
+
 def test_the_report_of_a_model_has_its_parts_in_order() -> None:
     told = "\n".join(model_report(outcome()))
     parts = [

@@ -82,6 +82,32 @@ def test_the_examples_of_the_documentation_are_read(at: Served) -> None:
     assert "hubspot" in at.workspace.crm.sources()
 
 
+def test_columns_known_since_the_creation_are_named_in_a_field(at: Served) -> None:
+    told = send(at, contacts=CONTACTS, known_at_creation="note")
+    assert told.status_code == 200, told.text
+    assert told.json()["tables"]["contacts"]["import_known_columns"] == []
+    assert told.json()["contradictions"] == []
+    unknown = send(at, dry_run=True, contacts=CONTACTS, known_at_creation="notes")
+    assert unknown.status_code == 422
+    assert "The column 'notes' was said to be known since the creation" in unknown.text
+
+
+def test_columns_may_be_known_since_the_creation_afterwards(at: Served) -> None:
+    send(at, contacts=CONTACTS)
+    asked = {"since": "creation", "columns": ["note"], "subject": "contact"}
+    told = at.client.post(f"{PREFIX}/known-since", json=asked)
+    assert told.status_code == 200, told.text
+    assert told.json() == {
+        "columns": [{"attribute": "contact.note", "changed": 1}],
+        "doubts": [],
+    }
+    again = at.client.post(f"{PREFIX}/known-since", json=asked).json()
+    assert again["columns"][0]["changed"] == 0
+    unknown = at.client.post(f"{PREFIX}/known-since", json=asked | {"columns": ["notes"]})
+    assert unknown.status_code == 422
+    assert "There is no column 'notes'. There are: note." in unknown.text
+
+
 def test_a_dry_run_writes_nothing(at: Served) -> None:
     told = send(at, dry_run=True, contacts=CONTACTS).json()["tables"]["contacts"]
     assert (told["read"], told["usable"]) == (2, 1)

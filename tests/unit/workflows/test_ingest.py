@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from chatlift.errors import Conflict, InvalidInput
 from chatlift.sources.mapping import SourceMapping, parse_mapping
+from chatlift.sources.mapping_files import chosen_mapping
 from chatlift.sources.tables import TableFiles
 from chatlift.store.crm import Crm
 from chatlift.store.past_imports import rejected_rows
@@ -129,3 +130,64 @@ def test_people_of_two_sources_are_linked_by_their_phone(crm: Crm, tmp_path: Pat
         files = TableFiles(contacts=path)
         ingest(files, SourceMapping(), crm=crm, imported_at=NOW, source=source)
     assert crm.read_history().contacts.height == 1
+
+
+def known_at(crm: Crm) -> list[datetime]:
+    return crm.read_history().facts["known_at"].to_list()
+
+
+def test_columns_that_were_known_at_the_creation_can_be_named(crm: Crm, files: TableFiles) -> None:
+    vouched = chosen_mapping(known_at_creation="city")
+    report = ingest(files, vouched, crm=crm, imported_at=NOW)
+    assert report.tables["contacts"].import_known_columns == ()
+    assert known_at(crm) == [datetime(2025, 1, 1, tzinfo=UTC)]
+    assert report.contradictions == ()
+
+
+def test_all_columns_can_be_known_at_the_creation_but_for_those_the_mapping_speaks_of(
+    crm: Crm, files: TableFiles
+) -> None:
+    told = parse_mapping(
+        {"known_at_creation": "all", "contacts": {"known": {"city": "import"}}},
+    )
+    ingest(files, told, crm=crm, imported_at=NOW)
+    assert known_at(crm) == [NOW]
+
+
+def test_a_column_that_no_file_has_is_no_column_known_at_the_creation(
+    crm: Crm, files: TableFiles
+) -> None:
+    vouched = chosen_mapping(known_at_creation="city, town")
+    with pytest.raises(InvalidInput, match="column 'town' was said to be known since the creation"):
+        ingest(files, vouched, crm=crm, imported_at=NOW)
+    assert crm.counts().contacts == 0
+
+
+def test_an_import_says_what_the_data_says_against_a_column(crm: Crm, tmp_path: Path) -> None:
+    """Sixty closed leads have a reason and thirty open ones have none."""
+    days = [datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=i) for i in range(90)]
+    people = "".join(f"c{i},{day:%Y-%m-%d}\n" for i, day in enumerate(days))
+    rows = "".join(
+        f"l{i},c{i},{day:%Y-%m-%d},"
+        + (
+            f"won,{day + timedelta(days=9):%Y-%m-%d},{('price', 'fit')[i % 2]}"
+            if i < 60
+            else "open,,"
+        )
+        + "\n"
+        for i, day in enumerate(days)
+    )
+    contacts, leads = tmp_path / "c.csv", tmp_path / "l.csv"
+    contacts.write_text(f"id,created_at\n{people}", encoding="utf-8")
+    leads.write_text(
+        f"lead_id,contact_id,created_at,status,closed_at,reason\n{rows}", encoding="utf-8"
+    )
+    report = ingest(
+        TableFiles(contacts=contacts, leads=leads),
+        chosen_mapping(known_at_creation="reason"),
+        crm=crm,
+        imported_at=NOW,
+    )
+    assert report.contradictions == (
+        "The attribute lead.reason is filled on 100% of closed leads and on none of 30 open ones.",
+    )

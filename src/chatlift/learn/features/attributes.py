@@ -9,6 +9,7 @@ turns the text into Float64 columns, null where unknown.
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -38,6 +39,7 @@ IDENTIFIER = r"^\+?[0-9]{6,}$"
 OTHER, MISSING = "other", "missing"
 """Columns that every category has beside those of its values; a value of that name is `other`."""
 _CUTOFF_DAYS = "cutoff in days"
+_KNOWN_LATE = "known only since the import, or another instant after all examples"
 TRUE_WORDS = ("true", "yes", "y", "t")
 FALSE_WORDS = ("false", "no", "n", "f")
 
@@ -131,6 +133,25 @@ class AttributeEncoder:
             else:
                 dropped.append((name, typed))
         return cls(attributes=tuple(kept), dropped=tuple(dropped))
+
+    @property
+    def known_too_late(self) -> tuple[str, ...]:
+        """Names of the attributes of which no example knew a value."""
+        return tuple(name for name, reason in self.dropped if reason.startswith(_KNOWN_LATE))
+
+    @property
+    def why_little_is_known(self) -> str | None:
+        """What to do where more attributes were known too late than were used; else None."""
+        late = self.known_too_late
+        if len(late) <= len(self.attributes):
+            return None
+        columns = ",".join(dict.fromkeys(name.partition(".")[2] for name in late))
+        return (
+            f"{len(late)} of {len(late) + len(self.attributes)} imported columns are "
+            f"{_KNOWN_LATE}: no past example can use them. If you knew them when their records "
+            f"were created, say: chatlift data known-since creation --columns "
+            f"{shlex.quote(columns)} (or all); then train again."
+        )
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -232,6 +253,8 @@ def _counts(attributes: pl.DataFrame) -> dict[str, dict[str, int]]:
 def _typed(name: str, held: pl.DataFrame, read_as: Mapping[str, int]) -> EncodedAttribute | str:
     """Return how to encode the column, or why it is left out."""
     values = held["value"]
+    if values.is_empty():
+        return f"{_KNOWN_LATE}: no past example can use it. {how_to_vouch(name)}"
     if values.n_unique() < 2:
         return "it has the same value, or none, in all training rows"
     for kind, readable in read_as.items():
@@ -248,6 +271,21 @@ def _typed(name: str, held: pl.DataFrame, read_as: Mapping[str, int]) -> Encoded
     if not common:
         return f"no value is held by {FEWEST_HOLDERS} contacts or more"
     return EncodedAttribute(name=name, kind="category", categories=tuple(common))
+
+
+def how_to_vouch(attribute: str) -> str:
+    """Return what to do about an attribute that was known when its record was created.
+
+    Examples
+    --------
+    >>> how_to_vouch("lead.Lead Source").split(": ")[1]
+    "chatlift data known-since creation --subject lead --columns 'Lead Source'"
+    """
+    subject, _, name = attribute.partition(".")
+    return (
+        f"If you knew it when the {subject} was created, say: chatlift data known-since creation "
+        f"--subject {subject} --columns {shlex.quote(name)}"
+    )
 
 
 def _are_identifiers(held: pl.DataFrame) -> bool:

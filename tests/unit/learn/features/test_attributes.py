@@ -41,6 +41,26 @@ def test_each_column_gets_its_kind_or_a_reason(encoder):
     assert [name for name, _ in encoder.dropped] == ["contact.note", "contact.fixed"]
 
 
+def test_a_column_that_no_example_knew_says_how_to_vouch_for_it():
+    nothing = pl.Series([None] * ROWS, dtype=pl.String)
+    late = TRAINING.select("contact.age").with_columns(
+        nothing.alias("contact.city"), nothing.alias("lead.Lead Source")
+    )
+    encoder = AttributeEncoder.learn(late, list(range(ROWS)))
+    assert encoder.known_too_late == ("contact.city", "lead.Lead Source")
+    assert "no past example can use it" in dict(encoder.dropped)["lead.Lead Source"]
+    assert "--subject lead --columns 'Lead Source'" in dict(encoder.dropped)["lead.Lead Source"]
+    assert encoder.why_little_is_known is not None
+    assert encoder.why_little_is_known.startswith("2 of 3 imported columns are known only since")
+    assert "known-since creation --columns 'city,Lead Source' (or all)" in (
+        encoder.why_little_is_known
+    )
+
+
+def test_few_columns_known_too_late_are_not_the_main_thing(encoder):
+    assert encoder.why_little_is_known is None
+
+
 def test_values_become_numbers_and_a_rare_or_unseen_category_is_other(encoder):
     row = {"contact.age": "41", "contact.member": "NO", "contact.since": "2025-01-01"}
     encoded = encoder.encode(pl.DataFrame(row | {"contact.plan": "new"}), CUTOFF)
