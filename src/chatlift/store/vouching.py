@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 from sqlalchemy import ColumnElement, and_, exists, func, select
@@ -50,19 +51,27 @@ class FactColumn:
 
 def fact_columns(crm: Crm) -> list[FactColumn]:
     """Return all columns of contacts and leads that there are facts of, sorted by name."""
-    row = FactRow
-    named = select(row.subject, row.name).where(
-        row.account_id == crm.account_id, row.subject.in_([*RECORDS])
+    named = (
+        select(FactRow.subject, FactRow.name)
+        .where(FactRow.account_id == crm.account_id, FactRow.subject.in_([*RECORDS]))
+        .distinct()
     )
-    columns = []
+    late: dict[tuple[str, str], int] = {}
     with crm.database.read() as connection:
-        for subject, name in sorted(connection.execute(named.distinct()).all()):
-            late = _import_known(crm, FactSubject(subject), name).subquery()
-            count = connection.scalar(select(func.count()).select_from(late)) or 0
-            columns.append(
-                FactColumn(subject=FactSubject(subject), name=name, import_known_count=count)
+        columns = sorted(connection.execute(named).all())
+        for subject in RECORDS:
+            counted = _import_known(crm, subject, FactRow.name.expression, func.count()).group_by(
+                FactRow.name
             )
-    return columns
+            late |= {(subject, name): count for name, count in connection.execute(counted)}
+    return [
+        FactColumn(
+            subject=FactSubject(subject),
+            name=name,
+            import_known_count=late.get((subject, name), 0),
+        )
+        for subject, name in columns
+    ]
 
 
 def date_to_creation(
@@ -82,26 +91,34 @@ def date_to_creation(
     tell
         Called after each chunk with the number of facts changed so far.
     """
-    wanted = _import_known(crm, column.subject, column.name)
+    created_at = stored_number(RECORDS[column.subject][0].c.created_at)
+    wanted = _import_known(crm, column.subject, FactRow.fact_id.expression, created_at).where(
+        FactRow.name == column.name
+    )
+    # Looked for before anything is locked: the column may be a small part of many facts.
+    with crm.database.read() as connection:
+        fact_ids = read_columns(connection, wanted, CHANGES)["fact_id"].sort()
     changed = 0
-    while True:
+    for first in range(0, len(fact_ids), chunk):
+        ids = fact_ids[first : first + chunk]
+        within = wanted.where(FactRow.fact_id.between(ids[0], ids[-1]))
         with crm.database.write() as connection:
             take_turn(connection, crm.account_id)
-            rows = read_columns(connection, wanted.limit(chunk), CHANGES)
-            if rows.is_empty():
-                return changed
+            rows = read_columns(connection, within, CHANGES)
             update_rows(connection, table_of(FactRow), rows)
             records_changed(connection, crm.account_id)
         changed += rows.height
         tell(changed)
+    return changed
 
 
-def _import_known(crm: Crm, subject: FactSubject, name: str) -> AnySelect:
-    """Return the first facts of records that an import dated, each with its record's creation."""
+def _import_known(crm: Crm, subject: FactSubject, *columns: ColumnElement[Any]) -> AnySelect:
+    """Return these columns of the first facts of records that an import dated."""
     records, key = RECORDS[subject]
     record, fact = records.c, FactRow
     return (
-        select(fact.fact_id, stored_number(record.created_at))
+        select(*columns)
+        .select_from(fact)
         .join(
             records,
             and_(record[key] == fact.subject_id, record.account_id == crm.account_id),
@@ -109,12 +126,10 @@ def _import_known(crm: Crm, subject: FactSubject, name: str) -> AnySelect:
         .where(
             fact.account_id == crm.account_id,
             fact.subject == subject,
-            fact.name == name,
             fact.known_at > record.created_at,
             _is_of_import(crm),
             ~_has_earlier(crm),
         )
-        .order_by(fact.fact_id)
     )
 
 
