@@ -118,6 +118,12 @@ def test_a_value_that_only_part_of_the_closed_leads_have_is_suspected() -> None:
     assert sentence.startswith("suspected: Of closed leads, 33% have a value of lead.reason")
 
 
+def test_a_value_that_few_open_leads_lack_by_chance_is_no_leak() -> None:
+    """A third of the closed leads have it; that none of 20 open ones has it: 0.0003 by chance."""
+    closed = mixed(60, "rare", "usual", "common")
+    assert against(asked(closed, mixed(20, "usual", "common"))) == []
+
+
 def test_values_of_their_time_are_no_leak() -> None:
     """Campaigns of twenty leads each: the open leads, being the newest, have a value of their own.
 
