@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from chatlift.learn.explain import Reason
+from chatlift.learn.explain import NOTHING_STANDS_OUT, Reason
 from chatlift.learn.specs.directory import SPECS
 from chatlift.registry.scores import Prediction
 from chatlift.sources.spreadsheet_text import escaped
@@ -101,9 +101,10 @@ def _row(place: int, prediction: Prediction, width: int) -> str:
     )
 
 
-def _reasons(reasons: Iterable[Reason]) -> list[str]:
+def _reasons(reasons: Sequence[Reason]) -> list[str]:
     told = {sign: words_of(reasons, raises=raises) for sign, raises in (("+", True), ("-", False))}
-    return [f"       {sign} {'; '.join(words)}" for sign, words in told.items() if words]
+    lines = [f"       {sign} {text}" for sign, words in told.items() for text in words]
+    return lines or [f"       {NOTHING_STANDS_OUT}"]
 
 
 def words_of(reasons: Iterable[Reason], *, raises: bool) -> list[str]:

@@ -5,7 +5,7 @@ Every estimator answers with a *margin*: a log-odds-like number, any real value,
 more likely. Calibration turns margins into probabilities; nothing here claims to be one.
 
 Contributions have one column per design column and one more for the base value; a row of them
-sums to the estimator's own raw output. Nothing that is loaded here can execute code.
+sums to its margin. Nothing that is loaded here can execute code.
 """
 
 from __future__ import annotations
@@ -41,8 +41,14 @@ class Fitted(Protocol):
     def margins(self, matrix: Matrix) -> Vector:
         """Return one margin per row."""
 
-    def contributions(self, matrix: Matrix) -> Vector:
-        """Return the contribution of every column, then the base value, per row."""
+    def contributions(self, matrix: Matrix, *, is_exact: bool = True) -> Vector:
+        """Return the contribution of every column to the margin, then the base value, per row.
+
+        Parameters
+        ----------
+        is_exact
+            False allows a faster estimate, for what is averaged over many rows.
+        """
 
     def dump(self) -> bytes:
         """Return the content of the artifact's main file."""
@@ -85,41 +91,54 @@ class FittedBooster:
     booster: Any
     is_share: bool
 
-    def margins(self, matrix: Matrix, rounds: int = 0) -> Vector:
-        """Return log-odds per row; from the first `rounds` rounds only where given."""
-        found = self.booster.inplace_predict(
-            matrix, predict_type="margin", iteration_range=(0, rounds), validate_features=False
-        )
+    def margins(self, matrix: Matrix) -> Vector:
+        """Return log-odds per row."""
+        found = self.booster.inplace_predict(matrix, predict_type="margin", validate_features=False)
         raw = np.asarray(found, dtype=np.float64)
         if not self.is_share:
             return raw
-        share = np.clip(raw, EPSILON, 1 - EPSILON)
-        return np.log(share / (1 - share))
+        return log_odds(raw)
 
-    def contributions(self, matrix: Matrix) -> Vector:
-        """Return exact tree SHAP values, then the base value, per row, as log-odds.
+    def contributions(self, matrix: Matrix, *, is_exact: bool = True) -> Vector:
+        """Return tree SHAP values in log-odds, then the base value, per row.
 
-        The values of a share are stretched by one factor per row, so that they sum to its margin.
+        What moves a share is stretched by as much as its log-odds move further from the base's.
         """
         import xgboost as xgb
 
-        raw = self.booster.predict(xgb.DMatrix(matrix, nthread=1), pred_contribs=True)
-        values = np.asarray(raw, dtype=np.float64)
-        return _as_log_odds(values) if self.is_share else values
+        found = self.booster.predict(
+            xgb.DMatrix(matrix, nthread=1), pred_contribs=True, approx_contribs=not is_exact
+        )
+        parts = np.asarray(found, dtype=np.float64)
+        return share_parts_to_log_odds(parts) if self.is_share else parts
 
     def dump(self) -> bytes:
         """Return the booster in XGBoost's own binary format."""
         return bytes(self.booster.save_raw("ubj"))
 
 
-def _as_log_odds(shares: Vector) -> Vector:
-    """Turn contributions to a share (base value last) into contributions to its log-odds."""
-    base, moved = shares[:, -1], shares[:, :-1].sum(axis=1)
-    inside = np.clip(np.column_stack([base, base + moved]), EPSILON, 1 - EPSILON)
-    start, end = np.log(inside / (1 - inside)).T
-    slope = 1 / (inside[:, 0] * (1 - inside[:, 0]))
-    factor = np.divide(end - start, moved, out=slope, where=np.abs(moved) > EPSILON**2)
-    return np.hstack([shares[:, :-1] * factor[:, None], start[:, None]])
+def log_odds(shares: Vector) -> Vector:
+    """Return log(share / (1 - share)), finite also at 0 and 1."""
+    share = np.clip(shares, EPSILON, 1 - EPSILON)
+    return np.asarray(np.log(share / (1 - share)))
+
+
+def share_parts_to_log_odds(parts: Vector) -> Vector:
+    """Return contributions to a share, the base value last, as contributions to its log-odds.
+
+    Examples
+    --------
+    >>> share_parts_to_log_odds(np.array([[0.2, 0.0, 0.5], [0.0, 0.0, 0.5]])).round(3).tolist()
+    [[0.847, 0.0, 0.0], [0.0, 0.0, 0.0]]
+    """
+    base, moved = parts[:, -1], parts[:, :-1].sum(axis=1)
+    base_odds = log_odds(base)
+    is_moved = np.abs(moved) > EPSILON
+    slope = 1 / np.maximum(base * (1 - base), EPSILON)
+    stretch = np.where(
+        is_moved, (log_odds(base + moved) - base_odds) / np.where(is_moved, moved, 1.0), slope
+    )
+    return np.column_stack([parts[:, :-1] * stretch[:, None], base_odds])
 
 
 def _load_booster(content: bytes) -> Any:
@@ -241,7 +260,7 @@ class XGBoostRegression:
     def side_by_side(
         self, trains: Sequence[Part], judges: Sequence[Part], parameters: Parameters, seed: int
     ) -> tuple[list[FittedBooster], int]:
-        """Fit one booster per training part; return how many rounds serve them best as well.
+        """Fit one booster per training part, and say how many rounds serve them best.
 
         Judged by the log loss over all judging parts together, each on the booster of the same
         place. They grow round by round, at most `trees`, until `PATIENCE` rounds bring nothing.
@@ -255,8 +274,8 @@ class XGBoostRegression:
             losses.append(float(np.average([one.grow(number) for one in growing], weights=sizes)))
             if number - int(np.argmin(losses)) >= PATIENCE:
                 break
-        fitted = [FittedBooster(one.booster, is_share=False) for one in growing]
-        return fitted, int(np.argmin(losses)) + 1
+        rounds = int(np.argmin(losses)) + 1
+        return [FittedBooster(one.booster[:rounds], is_share=False) for one in growing], rounds
 
     def load(self, content: bytes) -> FittedBooster:
         """Read a booster."""
@@ -347,7 +366,7 @@ class FittedLogistic:
         # Summed row by row, so that a single row gives the very same bits as a batch.
         return np.asarray(self.contributions(matrix).sum(axis=1))
 
-    def contributions(self, matrix: Matrix) -> Vector:
+    def contributions(self, matrix: Matrix, *, is_exact: bool = True) -> Vector:  # noqa: ARG002
         """Return coefficient x standardised value per column, then the intercept."""
         parts = standardised(matrix, self.mean, self.scale) * self.weights
         columns = matrix.shape[1]

@@ -26,6 +26,7 @@ from chatlift.learn.features.text import TextWeights, documents_of, learn_text_w
 from chatlift.learn.folds import Rows as RowNumbers
 from chatlift.learn.folds import grouped_folds
 from chatlift.learn.ladder import Candidate, Ladder, Rows, RuleInputs, WeightedSum, climb
+from chatlift.learn.reason_evidence import ReasonEvidence, evidence_of, inner_fits
 from chatlift.learn.snapshots import Snapshot, numbers_of
 from chatlift.vocabulary import Rung
 
@@ -59,6 +60,18 @@ class Recipe:
 
 
 @dataclass(frozen=True, kw_only=True)
+class InnerRows:
+    """The rows of a fit, and the fits without each of its inner folds."""
+
+    fits: tuple[WeightedSum, ...]
+    held_out: list[NDArray[np.bool_]]
+    """Per fit a mask of the rows that it has not seen."""
+    matrix: Matrix
+    """The design, with text scores by fits that had not seen the row."""
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True, kw_only=True)
 class FittedModel:
     """A fit that can score any snapshot with the same declared features."""
 
@@ -77,10 +90,29 @@ class FittedModel:
     """Probability from which on the model would act."""
     medians: Vector
     """Median of each design column over the training rows; NaN where never known."""
+    kept_evidence: ReasonEvidence | None = None
+    """What may be told as a reason, where it was gathered already."""
     rounds: int = 0
     """Boosting rounds kept of the prescribed algorithm; 0 where it has none."""
     rungs: Mapping[Rung, FittedModel] = field(default_factory=dict, compare=False)
     """Every rung that was fitted on the same rows; empty in a model read from its files."""
+    inner: InnerRows | None = field(default=None, compare=False, repr=False)
+    """What evidence is gathered from; None in a model read from its files."""
+
+    @cached_property
+    def evidence(self) -> ReasonEvidence | None:
+        """What may be told as a reason; None: the version was made before it was gathered.
+
+        It is gathered when it is first asked for, since most fits are only judged.
+        """
+        if self.kept_evidence is not None or self.inner is None:
+            return self.kept_evidence
+        inner = self.inner
+        return evidence_of(
+            inner_fits(inner.fits, inner.matrix, inner.snapshot, inner.held_out),
+            columns=self.columns,
+            medians=self.medians,
+        )
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -97,6 +129,15 @@ class FittedModel:
         return design_matrix(
             snapshot, self.recipe.features, self.encoder, text_scores(self.text, snapshot)
         )
+
+    def contributions(self, design: Matrix) -> Vector:
+        """Return what each design column adds to the log-odds of the answer, one row per row.
+
+        Without the base value. Where the calibration is a straight line in log-odds its slope is
+        in it; a stepped one counts as slope 1.
+        """
+        slope = 1.0 if self.calibrator.knots else self.calibrator.slope
+        return slope * self.estimator.contributions(design)[:, :-1]
 
     def margins(self, snapshot: Snapshot) -> Vector:
         """Return one margin per example."""
@@ -168,7 +209,7 @@ def fit(snapshot: Snapshot, recipe: Recipe) -> FittedModel:
         inputs=RuleInputs.of(recipe.rule, (*recipe.features, *encoder.columns)),
     )
     ladder = climb(rows, recipe.estimator, recipe.parameters, recipe.seed, only=recipe.basis)
-    shared = _Shared(snapshot, recipe, encoder, text, ladder, folds, _medians(matrix))
+    shared = _Shared(snapshot, recipe, encoder, text, ladder, rows, _medians(matrix))
     rungs = {rung: shared.model(candidate) for rung, candidate in ladder.candidates.items()}
     return replace(rungs[ladder.chosen], rungs=rungs)
 
@@ -182,14 +223,14 @@ class _Shared:
     encoder: AttributeEncoder
     text: TextWeights | None
     ladder: Ladder
-    folds: RowNumbers
+    rows: Rows
     medians: Vector
 
     def model(self, candidate: Candidate) -> FittedModel:
         """Calibrate and anchor a rung and find its threshold, on rows its members had not seen."""
         snapshot, labels = self.snapshot, self.snapshot.labels
         entities = len(np.unique(snapshot.entities))
-        calibrator = calibrate(candidate.margins, labels, self.folds, entities=entities)
+        calibrator = calibrate(candidate.margins, labels, self.rows.folds, entities=entities)
         chances = calibrator.probabilities(candidate.margins)
         return FittedModel(
             recipe=replace(self.recipe, basis=candidate.rung),
@@ -208,6 +249,12 @@ class _Shared:
             threshold=best_f1_threshold(chances, labels),
             medians=self.medians,
             rounds=self.ladder.rounds,
+            inner=InnerRows(
+                fits=candidate.inner,
+                held_out=self.rows.masks,
+                matrix=self.rows.matrix,
+                snapshot=snapshot,
+            ),
         )
 
 

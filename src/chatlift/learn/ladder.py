@@ -99,10 +99,16 @@ class WeightedSum:
         ]
         return np.asarray(np.sum(parts, axis=0))
 
-    def contributions(self, matrix: Matrix) -> Vector:
-        """Return what each column adds to the margin, then the base value, per row."""
+    def contributions(self, matrix: Matrix, *, is_exact: bool = True) -> Vector:
+        """Return what each column adds to the margin, then the base value, per row.
+
+        Parameters
+        ----------
+        is_exact
+            Whether trees give exact values; a fast estimate of them otherwise.
+        """
         parts = [
-            weight * self.members[member].contributions(matrix)
+            weight * self.members[member].contributions(matrix, is_exact=is_exact)
             for member, weight in self.weights.items()
         ]
         return np.asarray(np.sum(parts, axis=0))
@@ -127,7 +133,7 @@ class FittedRule:
             return np.full(len(matrix), self.base)
         return self.logistic.margins(self._inputs(matrix))
 
-    def contributions(self, matrix: Matrix) -> Vector:
+    def contributions(self, matrix: Matrix, *, is_exact: bool = True) -> Vector:  # noqa: ARG002
         """Return what each design column adds, then the base value, per row."""
         values = np.zeros((len(matrix), matrix.shape[1] + 1))
         values[:, -1] = self.base
@@ -233,6 +239,8 @@ class Candidate:
     """One per row, by members fitted on the other inner folds."""
     losses: Vector
     """Log loss per row of its calibrated margins, calibrated on the other inner folds."""
+    inner: tuple[WeightedSum, ...] = ()
+    """The rung without each inner fold, in the order of the folds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,6 +276,8 @@ class _FittedMember:
 
     fitted: Fitted
     margins: Vector
+    inner: Sequence[Fitted]
+    """One fit without each inner fold."""
     rounds: int = 0
 
 
@@ -299,11 +309,11 @@ def _members(
 ) -> dict[Member, _FittedMember]:
     members: dict[Member, _FittedMember] = {}
     if needed & {Member.RULE, Member.CORRECTION}:
-        members[Member.RULE], inner = _rule_member(rows)
+        members[Member.RULE] = _rule_member(rows)
     if Member.CORRECTION in needed:
         offsets = _Offsets(
             whole=members[Member.RULE].fitted.margins(rows.matrix),
-            inner=tuple(rule.margins(rows.matrix) for rule in inner),
+            inner=tuple(rule.margins(rows.matrix) for rule in members[Member.RULE].inner),
         )
         members[Member.CORRECTION] = _member(rows, estimator, parameters, seed, offsets)
     if Member.PRESCRIBED in needed:
@@ -314,13 +324,13 @@ def _members(
     return members
 
 
-def _rule_member(rows: Rows) -> tuple[_FittedMember, list[FittedRule]]:
-    """Return the rule, and the rules fitted without each inner fold."""
+def _rule_member(rows: Rows) -> _FittedMember:
     inner = [rows.inputs.fit(rows.matrix[~mask], rows.labels[~mask]) for mask in rows.masks]
     margins = np.zeros(len(rows.labels))
     for mask, rule in zip(rows.masks, inner, strict=True):
         margins[mask] = rule.margins(rows.matrix[mask])
-    return _FittedMember(fitted=rows.inputs.fit(rows.matrix, rows.labels), margins=margins), inner
+    fitted = rows.inputs.fit(rows.matrix, rows.labels)
+    return _FittedMember(fitted=fitted, margins=margins, inner=inner)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -344,18 +354,21 @@ def _member(
         trains.append(_part(rows, ~mask, start))
         judges.append(_part(rows, mask, start))
     rounds = 0
+    inner: Sequence[Fitted]
     if isinstance(algorithm, XGBoostRegression):
-        boosters, rounds = algorithm.side_by_side(trains, judges, parameters, seed)
+        inner, rounds = algorithm.side_by_side(trains, judges, parameters, seed)
         parameters = dict(parameters) | {"trees": rounds}
-        margins = [one.margins(j.matrix, rounds) for one, j in zip(boosters, judges, strict=True)]
     else:
-        margins = [
-            algorithm.fit(t.matrix, t.labels, parameters, seed, t.offset).margins(j.matrix)
-            for t, j in zip(trains, judges, strict=True)
+        inner = [
+            algorithm.fit(train.matrix, train.labels, parameters, seed, train.offset)
+            for train in trains
         ]
+    margins = [one.margins(judge.matrix) for one, judge in zip(inner, judges, strict=True)]
     whole = None if offsets is None else offsets.whole
     fitted = algorithm.fit(rows.matrix, rows.labels, parameters, seed, whole)
-    return _FittedMember(fitted=fitted, margins=_gathered(rows, margins), rounds=rounds)
+    return _FittedMember(
+        fitted=fitted, margins=_gathered(rows, margins), inner=inner, rounds=rounds
+    )
 
 
 def _part(rows: Rows, mask: Mask, offset: Vector | None) -> Part:
@@ -390,6 +403,10 @@ def _candidate(rung: Rung, members: Mapping[Member, _FittedMember], rows: Rows) 
     return Candidate(
         rung=rung,
         estimator=WeightedSum({name: members[name].fitted for name in used}, used),
+        inner=tuple(
+            WeightedSum({name: members[name].inner[place] for name in used}, used)
+            for place in range(len(rows.masks))
+        ),
         margins=margins @ weights,
         losses=-np.log(np.where(rows.labels > 0.5, calibrated, 1 - calibrated)),
     )

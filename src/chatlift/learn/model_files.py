@@ -19,6 +19,7 @@ from chatlift.learn.features.attributes import AttributeEncoder
 from chatlift.learn.features.text import TextWeights
 from chatlift.learn.fitting import FittedModel, Recipe
 from chatlift.learn.ladder import COMPANIONS, FittedRule, Member, WeightedSum
+from chatlift.learn.reason_evidence import ReasonEvidence
 from chatlift.vocabulary import Rung
 
 PIPELINE_FILE = "pipeline.json"
@@ -38,6 +39,7 @@ def to_files(model: FittedModel, main_file: str) -> dict[str, bytes]:
         "threshold": model.threshold,
         "rounds": model.rounds,
         "medians": [None if np.isnan(value) else value for value in model.medians.tolist()],
+        "evidence": model.evidence.to_json() if model.evidence else None,
         "text_bits": model.text.bits if model.text else None,
     }
     files = {
@@ -87,6 +89,7 @@ def _parse(files: Mapping[str, bytes], main_file: str) -> FittedModel:
         threshold=float(pipeline["threshold"]),
         rounds=int(pipeline["rounds"]),
         medians=np.asarray(medians, dtype=np.float64),
+        kept_evidence=_evidence(pipeline.get("evidence")),
     )
 
 
@@ -128,6 +131,10 @@ def _finite(value: object) -> float:
     if not np.isfinite(number):
         raise ValueError(number)
     return number
+
+
+def _evidence(found: Mapping[str, Any] | None) -> ReasonEvidence | None:
+    return None if found is None else ReasonEvidence.from_json(found)
 
 
 def _text(files: Mapping[str, bytes], bits: int | None) -> TextWeights | None:

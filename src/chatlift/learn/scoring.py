@@ -32,8 +32,16 @@ from chatlift.learn.explain import Explainer, Reason
 from chatlift.learn.features.declare import Feature
 from chatlift.learn.features.timeline import Inbound
 from chatlift.learn.fitting import FittedModel
+from chatlift.learn.reason_evidence import evenly
+from chatlift.learn.reason_reference import (
+    FEWEST_ROWS,
+    MOST_ENTITIES,
+    instants_of_week,
+    mean_contributions,
+    slots_at,
+)
 from chatlift.learn.snapshots import Snapshot, take_snapshot
-from chatlift.learn.specs.base import Asked, ModelSpec, Spans
+from chatlift.learn.specs.base import Asked, ModelSpec, Outcome, Spans
 from chatlift.learn.specs.observing import ends_of_contacts
 from chatlift.vocabulary import ChurnRule, ModelName
 
@@ -154,10 +162,44 @@ class Scorer:
         """Return the decided sends of a history, by the spans of the version."""
         return DecidedSends.of(self.spec.examples(history, self.spans), history.time_zone)
 
+    def with_reference(self, history: History, as_of: datetime, newest: Snapshot) -> FittedModel:
+        """Return the model with the means that its reasons are told against.
+
+        Parameters
+        ----------
+        newest
+            Stands in where fewer than ten entities can be scored: training's newest examples.
+        """
+        evidence = self.model.evidence
+        if evidence is None:
+            return self.model
+        is_weekly = any(feature.is_of_instant for feature in self.features)
+        snapshot = self.snapshot_of(history, self._typical(history, as_of, is_weekly=is_weekly))
+        if len(snapshot) < FEWEST_ROWS:
+            snapshot = newest
+        slots = slots_at(microseconds(snapshot.examples["cutoff"]), history.time_zone)
+        means = mean_contributions(
+            self.model, self.model.design(snapshot), slots if is_weekly else None
+        )
+        return replace(self.model, kept_evidence=evidence.with_reference(means))
+
+    def _typical(self, history: History, as_of: datetime, *, is_weekly: bool) -> Asked:
+        """Return entities that can be scored, evenly spread, at each part of the last week."""
+        examples = self.spec.scoring_examples(
+            history, self.spans, entities_at(self.spec, history, as_of)
+        ).filter(pl.col("horizon_ends_at") > pl.col("cutoff"))
+        chosen = evenly(examples["entity_id"].to_numpy(), MOST_ENTITIES)
+        instants = instants_of_week(as_of) if is_weekly else [as_of]
+        return Asked(
+            entity_ids=np.repeat(chosen, len(instants)),
+            cutoffs=np.tile([microsecond_of(instant) for instant in instants], len(chosen)),
+        )
+
     @cached_property
     def explainer(self) -> Explainer:
         """Tells why the version scores as it does."""
-        return Explainer.of(self.model, self.features)
+        outcome = outcome_of(self.spec, self.spans)
+        return Explainer.of(self.model, self.features, outcome, self.spec.model)
 
     def _told(self, history: History, asked: Asked) -> _Told | None:
         """Return all that the answers are made of, from one snapshot; None: nobody is scored.
@@ -190,7 +232,9 @@ class Scorer:
                 _trend(float(scores[row]), None if before is None else float(scores[before]), count)
                 for row, before, count in zip(rows, earlier, received, strict=True)
             ],
-            reasons=self.explainer.reasons(snapshot, design, rows),
+            reasons=self.explainer.reasons(
+                snapshot, design, rows, slots_at(cutoffs[rows], history.time_zone)
+            ),
             is_past=(horizon_ends <= cutoffs)[rows],
         )
 
@@ -255,6 +299,13 @@ def unscorable(spec: ModelSpec, spans: Spans) -> str:
     if spans.churn_rule is ChurnRule.CONTRACT:
         return "it has churned already, or was not created yet"
     return f"it has not written in the last {spans.active_days:g} days"
+
+
+def outcome_of(spec: ModelSpec, spans: Spans) -> Outcome:
+    """Return how what a version predicts is told, by the rule of churn that it was trained by."""
+    if spec.model is ModelName.CHURN and spans.churn_rule is ChurnRule.CONTRACT:
+        return Outcome(happened="left", did_not_happen="stayed")
+    return spec.outcome
 
 
 def fingerprint_of(features: Vector) -> str:

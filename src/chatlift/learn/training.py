@@ -185,6 +185,7 @@ def _judged(
         )
         _step(report, "refit", 0.88, "refitting on all mature examples")
         [model] = shipped()
+    model = _with_reference(history, task, snapshot, model)
     files = to_files(model, task.spec.main_file)
     stored = stored_predictions(snapshot, evaluation, model)
     _step(report, "test", 0.92, "running the model test suite")
@@ -205,6 +206,27 @@ def _judged(
             check.name == "fresh_look" and check.passed for check in decision.checks
         ),
         readiness=readiness,
+    )
+
+
+def _with_reference(
+    history: History, task: Task, snapshot: Snapshot, model: FittedModel
+) -> FittedModel:
+    """Return the model with the means that its reasons are told against."""
+    through = observed_through(history)
+    newest = snapshot.take(newest_per_entity(snapshot))
+    return (
+        model if through is None else _scorer(task, model).with_reference(history, through, newest)
+    )
+
+
+def _scorer(task: Task, model: FittedModel) -> Scorer:
+    return Scorer(
+        model=model,
+        spec=task.spec,
+        spans=task.choices.spans,
+        features=task.features,
+        key=task.key,
     )
 
 
@@ -261,13 +283,7 @@ def _suite(
     through = observed_through(history)
     if through is None:
         return []
-    scorer = Scorer(
-        model=from_files(files, task.spec.main_file),
-        spec=task.spec,
-        spans=task.choices.spans,
-        features=task.features,
-        key=task.key,
-    )
+    scorer = _scorer(task, from_files(files, task.spec.main_file))
     recorded = Recorded(
         stored=stored,
         figures=evaluation.figures,
@@ -342,3 +358,10 @@ def trained_on(stored: pl.DataFrame) -> frozenset[tuple[int, int]]:
 def mature_entities(stored: pl.DataFrame) -> NDArray[np.int64]:
     """Return the distinct entities behind a version."""
     return np.unique(stored.get_column("entity_id").drop_nulls().to_numpy())
+
+
+def newest_per_entity(snapshot: Snapshot) -> NDArray[np.int64]:
+    """Return the row of each entity's newest example."""
+    rows = snapshot.examples.select("entity_id", "cutoff").with_row_index("row")
+    newest = rows.group_by("entity_id").agg(pl.col("row").sort_by("cutoff").last())
+    return newest.get_column("row").sort().to_numpy().astype(np.int64)

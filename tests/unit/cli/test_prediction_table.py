@@ -45,8 +45,10 @@ def test_a_row_tells_score_band_trend_recommendation_and_reasons_each_way() -> N
     assert lines[-1].strip() == "- seldom writes"
 
 
-def test_an_answer_without_reasons_is_one_line() -> None:
-    assert table_lines(predicted(COLD))[-1].split()[1] == "=2+5"
+def test_an_answer_without_reasons_says_so() -> None:
+    row, why = table_lines(predicted(COLD))[-2:]
+    assert row.split()[1] == "=2+5"
+    assert why.strip() == "no single thing stands out"
 
 
 def test_what_has_to_be_known_is_said() -> None:

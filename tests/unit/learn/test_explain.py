@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,17 +13,14 @@ from tests.histories import at, business
 
 from chatlift import history as crm
 from chatlift.history import History
+from chatlift.learn.calibration import Calibrator
 from chatlift.learn.estimators import FittedLogistic
-from chatlift.learn.explain import (
-    LEAST_SHARE,
-    MOST_REASONS,
-    TEXT_GROUP,
-    TEXT_WORDS,
-    Explainer,
-    Reason,
-)
+from chatlift.learn.explain import MOST_REASONS, Explainer, Reason
 from chatlift.learn.features.catalogue import catalogue
 from chatlift.learn.fitting import FittedModel, Recipe, fit
+from chatlift.learn.ladder import Member, WeightedSum
+from chatlift.learn.reason_evidence import ColumnEvidence, ReasonEvidence
+from chatlift.learn.reason_groups import TEXT_GROUP, groups_of
 from chatlift.learn.scoring import Scorer
 from chatlift.learn.snapshots import Snapshot, take_snapshot
 from chatlift.learn.specs.base import ModelSpec
@@ -63,7 +61,7 @@ def leads(told: History) -> tuple[ModelSpec, FittedModel, Snapshot]:
 
 
 def reasons(one: FittedModel, spec: ModelSpec, snapshot: Snapshot) -> list[tuple[Reason, ...]]:
-    explainer = Explainer.of(one, catalogue(spec.model))
+    explainer = Explainer.of(one, catalogue(spec.model), spec.outcome, spec.model)
     return explainer.reasons(snapshot, one.design(snapshot), range(len(snapshot)))
 
 
@@ -90,9 +88,10 @@ def test_reasons_are_few_sorted_and_worth_the_time(
             shares = [reason.share for reason in found if reason.raises is raises]
             assert shares == sorted(shares, reverse=True)
             assert len(shares) <= MOST_REASONS
-            assert all(LEAST_SHARE <= share <= 1 for share in shares)
-        groups = [reason.group for reason in found]
-        assert len(groups) == len(set(groups))
+            assert all(0 < share <= 1 for share in shares)
+        for part in ("group", "words"):
+            parts = [getattr(reason, part) for reason in found]
+            assert len(parts) == len(set(parts))
         assert not [r for r in found if "because" in r.words.lower()]
 
 
@@ -102,29 +101,92 @@ def single(one: FittedModel, column: str, weight: float) -> FittedModel:
     weights = np.zeros(2 * count)
     weights[one.columns.index(column)] = weight
     linear = FittedLogistic(np.zeros(count), np.ones(count), weights, 0.0)
-    return replace(one, estimator=linear)
+    alone = WeightedSum({Member.PRESCRIBED: linear}, {Member.PRESCRIBED: 1.0})
+    return replace(one, estimator=alone, calibrator=Calibrator(), kept_evidence=None, inner=None)
+
+
+def shown(one: FittedModel, direction: int, **changes: Any) -> FittedModel:
+    """The same model with evidence that all groups matter and all columns go one way."""
+    evidence = ReasonEvidence(
+        base_rate=0.3,
+        stable_groups=frozenset(groups_of(one.columns)),
+        columns={name: ColumnEvidence(direction=direction) for name in one.columns},
+    )
+    return replace(one, kept_evidence=replace(evidence, **changes))
+
+
+NAME = "messages_received_count_7d"
 
 
 @pytest.mark.parametrize("weight", [1.0, -1.0])
-def test_words_follow_the_value_and_the_direction_follows_the_weight(
+def test_a_reason_is_the_fact_beside_what_is_usual(
     leads: tuple[ModelSpec, FittedModel, Snapshot], weight: float
 ) -> None:
     spec, one, snapshot = leads
-    name = "messages_received_count_7d"
-    feature = next(f for f in catalogue(spec.model) if f.name == name)
-    alone = single(one, name, weight)
-    median = alone.medians[alone.columns.index(name)]
-    values = snapshot.features.get_column(name).to_list()
-    for value, found in zip(values, reasons(alone, spec, snapshot), strict=True):
-        if not value:
+    alone = shown(single(one, NAME, weight), int(weight))
+    usual = float(alone.medians[alone.columns.index(NAME)])
+    values = snapshot.features.get_column(NAME).to_list()
+    lists = list(zip(values, reasons(alone, spec, snapshot), strict=True))
+    assert {value > usual for value in values if value} == {True, False}
+    for value, found in lists:
+        if not value or value <= usual:
+            # Nothing is taken away from the mean here, so every count moves the weight's way,
+            # and few messages do not speak for what many messages went with.
             assert found == ()
             continue
         (reason,) = found
-        assert (reason.group, reason.feature, reason.share) == (feature.group, name, 1.0)
-        assert reason.words == (feature.high if value > median else feature.low)
+        noun = "message" if value == 1 else "messages"
+        assert reason.words == (
+            f"wrote {value:.0f} {noun} in the last 7 days; most wrote {usual:.0f}"
+        )
+        assert (reason.group, reason.feature, reason.share) == ("volume", NAME, 1.0)
         assert reason.raises is (weight > 0)
         assert reason.message_id is None
-    assert {bool(value) for value in values} == {True, False}
+
+
+def test_a_sentence_never_speaks_against_what_training_showed(
+    leads: tuple[ModelSpec, FittedModel, Snapshot],
+) -> None:
+    """The model raises many messages; over all training rows they went with no sale."""
+    spec, one, snapshot = leads
+    contrary = shown(single(one, NAME, 1.0), -1)
+    usual = float(contrary.medians[contrary.columns.index(NAME)])
+    many = np.flatnonzero(snapshot.features.get_column(NAME).to_numpy() > usual)
+    assert len(many)
+    assert not any(reasons(contrary, spec, snapshot.take(many)))
+
+
+def test_a_group_that_training_did_not_find_to_matter_is_not_told(
+    leads: tuple[ModelSpec, FittedModel, Snapshot],
+) -> None:
+    spec, one, snapshot = leads
+    alone = single(one, NAME, 1.0)
+    assert any(reasons(shown(alone, 1), spec, snapshot))
+    assert not any(reasons(shown(alone, 1, stable_groups=frozenset({"answering"})), spec, snapshot))
+
+
+def test_what_is_the_same_for_everybody_is_no_reason(
+    leads: tuple[ModelSpec, FittedModel, Snapshot],
+) -> None:
+    """Against a mean of 0.4 log-odds only three messages (0.6) raise by 0.1 or more."""
+    spec, one, snapshot = leads
+    alone = shown(single(one, NAME, 0.2), 1)
+    values = snapshot.features.get_column(NAME).to_numpy()
+    means = tuple(0.4 if name == NAME else 0.0 for name in alone.columns)
+    assert alone.evidence is not None
+    against = replace(alone, kept_evidence=replace(alone.evidence, reference=(means,)))
+    for value, found in zip(values, reasons(against, spec, snapshot), strict=True):
+        assert any(reason.raises for reason in found) is bool(value >= 3)
+    assert {2.0, 3.0} <= set(values.tolist())
+
+
+def test_a_version_without_evidence_tells_only_what_is_known_beforehand(
+    leads: tuple[ModelSpec, FittedModel, Snapshot],
+) -> None:
+    spec, one, snapshot = leads
+    assert not any(reasons(single(one, NAME, 1.0), spec, snapshot))
+    text = reasons(single(one, "text_score_mean_30d", 1.0), spec, snapshot)
+    assert {reason.group for found in text for reason in found} == {TEXT_GROUP}
 
 
 def test_the_message_named_is_the_one_that_moved_the_text(
@@ -159,5 +221,5 @@ def test_the_message_named_is_the_one_that_moved_the_text(
         (reason,) = answer.reasons
         assert (reason.group, reason.raises) == (TEXT_GROUP, raises)
         assert reason.message_id == message_id
-        assert reason.words == TEXT_WORDS[0 if raises else 1]
+        assert reason.words == f"writes like those who {'bought' if raises else 'did not buy'}"
     assert keen.probability > cool.probability

@@ -76,7 +76,15 @@ def test_what_is_read_back_answers_the_same_to_the_last_bit(written: Written) ->
     assert read.threshold == written.model.threshold
     assert read.recipe == written.model.recipe
     assert read.columns == written.model.columns
+    assert read.evidence == written.model.evidence is not None
     assert np.array_equal(read.medians, written.model.medians, equal_nan=True)
+
+
+def test_a_version_from_before_reasons_had_evidence_still_loads(written: Written) -> None:
+    pipeline = json.loads(written.files[PIPELINE_FILE])
+    del pipeline["evidence"]
+    older = written.files | {PIPELINE_FILE: json.dumps(pipeline).encode("utf-8")}
+    assert from_files(older, written.main_file).evidence is None
 
 
 def test_writing_what_was_read_gives_the_same_content(written: Written) -> None:

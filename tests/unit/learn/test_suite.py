@@ -44,7 +44,7 @@ class Memory:
     def margins(self, matrix: Matrix) -> Vector:
         return np.array([self.seen.get(row.tobytes(), self.base) for row in matrix])
 
-    def contributions(self, matrix: Matrix) -> Vector:
+    def contributions(self, matrix: Matrix, *, is_exact: bool = True) -> Vector:
         zeros = np.zeros((len(matrix), matrix.shape[1]))
         return np.hstack([zeros, self.margins(matrix).reshape(-1, 1)])
 

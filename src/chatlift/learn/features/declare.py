@@ -8,7 +8,7 @@ catalogue in `docs/features.md`, the checks of the model test suite and the reas
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from chatlift.errors import InvalidInput
 from chatlift.learn.features.asof import AsOf
+from chatlift.learn.features.reading import Reading
 from chatlift.vocabulary import ModelName
 
 Values = NDArray[np.float64]
@@ -23,6 +24,8 @@ Values = NDArray[np.float64]
 
 Compute = Callable[[AsOf], Values]
 
+ATTRIBUTES_GROUP = "attributes"
+"""Each imported attribute is a group of its own: `attributes:lead.source`."""
 ALL_MODELS = frozenset(ModelName)
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -46,7 +49,7 @@ class Feature:
     null_means: str
     """What it says when the value is unknown."""
     group: str
-    """Reasons are summed over a group: `volume`, `answering`, `rhythm`, `daytime` ..."""
+    """Reasons are summed over a group, one fact each: `volume`, `answering`, `daytime` ..."""
     high: str
     """How a high value reads to a seller; plain words, no claim of a cause."""
     low: str
@@ -61,6 +64,14 @@ class Feature:
     """The models that look at it."""
     attribute: str | None = None
     """The imported attribute that it reads, such as `lead.value`; None: it reads none."""
+    reading: Reading | None = None
+    """How the value itself reads beside the usual one; None: `high` and `low` alone."""
+    missing: str = ""
+    """How an unknown value reads to a seller; empty: that it is unknown is never a reason."""
+    direction: Mapping[ModelName, int] = field(default_factory=dict)
+    """Where the sense is known beforehand: +1 if more means more likely, -1 if less likely."""
+    is_of_instant: bool = False
+    """Whether it is the same for everybody at one instant, and so never a reason."""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -73,6 +84,11 @@ class Feature:
             raise InvalidInput(
                 f"Feature {self.name} ranges from {self.minimum} to {self.maximum}, which holds "
                 "no value. Give a minimum below the maximum."
+            )
+        if any(sense not in (-1, 1) for sense in self.direction.values()):
+            raise InvalidInput(
+                f"Feature {self.name} has the directions {dict(self.direction)}. Use 1 or -1 per "
+                "model, and leave out a model for which the sense is not known."
             )
 
     def _check_words(self) -> None:

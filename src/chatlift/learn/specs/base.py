@@ -186,6 +186,16 @@ class Target:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How what a model predicts is told in the past tense."""
+
+    happened: str
+    """`bought`."""
+    did_not_happen: str
+    """`did not buy`."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Bands:
     """How a score from 0 to 100 reads, highest first."""
 
@@ -322,6 +332,8 @@ class ModelSpec:
 
     model: ModelName
     question: str
+    outcome: Outcome
+    """Words for what came true, or did not."""
     entity: str
     """What is scored, in one word: lead or contact."""
     estimator: str

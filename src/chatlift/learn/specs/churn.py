@@ -39,6 +39,7 @@ from chatlift.learn.specs.base import (
     Bands,
     Hyperparameter,
     ModelSpec,
+    Outcome,
     Readiness,
     Spans,
     Target,
@@ -180,6 +181,7 @@ def _inbound(history: History) -> pl.DataFrame:
 SPEC = ModelSpec(
     model=ModelName.CHURN,
     question="Will this contact fall silent?",
+    outcome=Outcome(happened="fell silent", did_not_happen="went on writing"),
     entity="contact",
     estimator="xgboost_forest",
     reference_estimator="xgboost_regression",

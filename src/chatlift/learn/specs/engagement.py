@@ -30,6 +30,7 @@ from chatlift.learn.specs.base import (
     Bands,
     Hyperparameter,
     ModelSpec,
+    Outcome,
     Readiness,
     Spans,
     Target,
@@ -119,6 +120,7 @@ def may_be_written_to(history: History, contact_ids: Rows, cutoffs: Rows) -> NDA
 SPEC = ModelSpec(
     model=ModelName.ENGAGEMENT,
     question="Will this contact answer if we write now?",
+    outcome=Outcome(happened="answered", did_not_happen="did not answer"),
     entity="contact",
     estimator="logistic",
     reference_estimator="xgboost_regression",

@@ -31,6 +31,7 @@ from chatlift.learn.specs.base import (
     Bands,
     Hyperparameter,
     ModelSpec,
+    Outcome,
     Readiness,
     Spans,
     Target,
@@ -160,6 +161,7 @@ def _plus_days(column: str, days: pl.Expr) -> pl.Expr:
 SPEC = ModelSpec(
     model=ModelName.LEAD_SCORING,
     question="Will this lead buy?",
+    outcome=Outcome(happened="bought", did_not_happen="did not buy"),
     entity="lead",
     estimator="xgboost_regression",
     reference_estimator="logistic",

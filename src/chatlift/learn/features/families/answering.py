@@ -14,7 +14,8 @@ import numpy as np
 from chatlift.learn.arrays import Values
 from chatlift.learn.features.asof import AsOf
 from chatlift.learn.features.declare import Compute, Feature
-from chatlift.learn.features.families.volume import NOT_OBSERVED, count
+from chatlift.learn.features.families.volume import NOT_OBSERVED, CountWords, count
+from chatlift.learn.features.reading import Counted, Duration, Percent, Reading
 from chatlift.learn.features.timeline import HOUR, SECOND, part_of
 from chatlift.vocabulary import ModelName
 
@@ -22,11 +23,24 @@ SECONDS_PER_HOUR = HOUR // SECOND
 OWN_RATE_WEIGHT = 2.0
 """Imagined sends in a part of the day, answered at the contact's overall rate."""
 
-SENDS = (
-    "sends: first messages to the contact after 24 hours without any",
-    "sends",
-    "we have often written first",
-    "we have seldom written first",
+SENDS = CountWords(
+    meaning="sends: first messages to the contact after 24 hours without any",
+    unit="sends",
+    counted=Counted("time", "times"),
+    high="we have often written first",
+    low="we have seldom written first",
+    fact="we wrote first {}",
+    none="we did not write first",
+    usual="usually {}",
+)
+REPLIES = Reading(
+    quantity=Duration(), high="takes {} to answer", low="answers within {}", usual="most take {}"
+)
+OUR_REPLIES = Reading(
+    quantity=Duration(),
+    high="we took {} to answer",
+    low="we answered within {}",
+    usual="usually {}",
 )
 NO_SENDS = "we have not written first yet"
 
@@ -92,6 +106,13 @@ def _share_feature(name: str, days: int | None) -> Feature:
         group="answering",
         high="answers most of our messages",
         low="answers few of our messages",
+        reading=Reading(
+            quantity=Percent(),
+            high=f"answered {{}} first messages from us{window}",
+            usual="most {}",
+            whole="sends_count" if days is None else f"sends_count_{days}d",
+        ),
+        direction={ModelName.ENGAGEMENT: 1},
         compute=_answered_share(days),
     )
 
@@ -106,6 +127,8 @@ def _delay(days: int | None) -> Feature:
         group="answering",
         high="replies slowly",
         low="replies fast",
+        reading=REPLIES,
+        missing="has not replied yet" if days is None else "",
         compute=_hours("reply_seconds", 0.5, days),
     )
 
@@ -121,14 +144,16 @@ def _our_delay(days: int | None) -> Feature:
         group="our_answering",
         high="we replied slowly",
         low="we replied fast",
+        reading=OUR_REPLIES,
+        missing="we have not replied yet" if days is None else "",
         compute=_hours("our_reply_seconds", 0.5, days),
     )
 
 
 FEATURES = (
-    count("sends_count", "is_send", None, SENDS, "answering"),
-    count("sends_count", "is_send", 30, SENDS, "answering"),
-    count("sends_count", "is_send", 90, SENDS, "answering"),
+    count("sends_count", "is_send", None, SENDS, "our_volume"),
+    count("sends_count", "is_send", 30, SENDS, "our_volume"),
+    count("sends_count", "is_send", 90, SENDS, "our_volume"),
     _share_feature("sends_answered_share", None),
     _share_feature("sends_answered_share", 90),
     _share_feature("sends_answered_share", 30),
@@ -141,6 +166,12 @@ FEATURES = (
         group="daytime",
         high="answered more often at this time of day",
         low="answered less often at this time of day",
+        reading=Reading(
+            quantity=Percent(),
+            high="answered about {} of our first messages at this time of day",
+            usual="most about {}",
+        ),
+        direction={ModelName.ENGAGEMENT: 1},
         compute=_answered_share_same_part,
         models=frozenset({ModelName.ENGAGEMENT}),
     ),
@@ -152,6 +183,13 @@ FEATURES = (
         group="answering",
         high="has not answered our last messages",
         low="answered our last message",
+        reading=Reading(
+            quantity=Counted("message", "messages"),
+            high="has left our last {} without an answer",
+            none="wrote after our last message",
+            usual="most left {}",
+        ),
+        direction={ModelName.ENGAGEMENT: -1},
         compute=_unanswered_sends,
     ),
     Feature(
@@ -163,6 +201,8 @@ FEATURES = (
         group="answering",
         high="answered when we last wrote first",
         low="did not answer when we last wrote first",
+        missing="we have not written first yet",
+        direction={ModelName.ENGAGEMENT: 1},
         compute=_last_send_answered,
     ),
     Feature(
@@ -173,6 +213,12 @@ FEATURES = (
         group="recency",
         high="we have not written first for a long time",
         low="we wrote first a short time ago",
+        reading=Reading(
+            quantity=Duration(),
+            high="we last wrote first {} ago",
+            usual="usually {} ago",
+        ),
+        missing="we have not written first yet",
         compute=lambda asof: asof.hours_since_last("is_send"),
     ),
     _delay(None),
@@ -186,6 +232,13 @@ FEATURES = (
         group="answering",
         high="the latest reply took long",
         low="the latest reply came fast",
+        reading=Reading(
+            quantity=Duration(),
+            high="took {} for the latest answer",
+            low="gave the latest answer within {}",
+            usual="most take {}",
+        ),
+        missing="has not replied yet",
         compute=lambda asof: asof.last_value("reply_seconds", "is_reply") / SECONDS_PER_HOUR,
     ),
     Feature(
@@ -197,6 +250,11 @@ FEATURES = (
         group="answering",
         high="often replies within the hour",
         low="seldom replies within the hour",
+        reading=Reading(
+            quantity=Percent(),
+            high="answers within the hour about {} of the time",
+            usual="most about {}",
+        ),
         compute=lambda asof: smoothed_share(
             asof.total("is_quick_reply", 90), asof.total("is_reply", 90)
         ),
@@ -212,6 +270,11 @@ FEATURES = (
         group="our_answering",
         high="we answered almost always",
         low="we left messages without an answer",
+        reading=Reading(
+            quantity=Percent(),
+            high="we answered about {} of the time",
+            usual="usually about {}",
+        ),
         compute=lambda asof: smoothed_share(
             asof.total("is_our_reply", 90), asof.total("starts_turn_in", 90)
         ),

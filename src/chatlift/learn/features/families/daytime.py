@@ -14,6 +14,7 @@ from chatlift.learn.arrays import Rows, Values
 from chatlift.learn.features.asof import AsOf, ratio
 from chatlift.learn.features.declare import Compute, Feature
 from chatlift.learn.features.families.answering import smoothed_share
+from chatlift.learn.features.reading import Percent, Reading
 from chatlift.learn.features.timeline import ARROW, DIAL, part_of
 from chatlift.vocabulary import ModelName
 
@@ -67,6 +68,7 @@ def _dial_feature(name: str, meaning: str, words: tuple[str, str], compute: Comp
         group="daytime",
         high=high,
         low=low,
+        is_of_instant=True,
         compute=compute,
         models=ONLY_ENGAGEMENT,
     )
@@ -81,8 +83,9 @@ def _alignment_feature(name: str, meaning: str, when: str, compute: Compute) -> 
         maximum=1.0,
         null_means=NEVER,
         group="daytime",
-        high=f"answered and wrote more often at this {when}",
-        low=f"answered and wrote less often at this {when}",
+        high=f"answered and wrote more often {when}",
+        low=f"answered and wrote less often {when}",
+        direction={ModelName.ENGAGEMENT: 1},
         compute=compute,
         models=ONLY_ENGAGEMENT,
     )
@@ -116,19 +119,19 @@ FEATURES = (
     _alignment_feature(
         "messages_received_hour_alignment",
         "how well this hour agrees with the hours in which the contact writes",
-        "hour",
+        "at this hour",
         _alignment("in", "is_in", "hour"),
     ),
     _alignment_feature(
         "answers_hour_alignment",
         "how well this hour agrees with the hours in which the contact answered our sends",
-        "hour",
+        "at this hour",
         _alignment("answer", "answers_send", "hour"),
     ),
     _alignment_feature(
         "messages_received_weekday_alignment",
         "how well this weekday agrees with the weekdays on which the contact writes",
-        "weekday",
+        "on this weekday",
         _alignment("in", "is_in", "weekday"),
     ),
     Feature(
@@ -140,6 +143,11 @@ FEATURES = (
         group="daytime",
         high="mostly writes at this time of day",
         low="seldom writes at this time of day",
+        reading=Reading(
+            quantity=Percent(),
+            high="wrote {} of the messages at this time of day",
+            usual="most {}",
+        ),
         compute=_received_same_part,
         models=ONLY_ENGAGEMENT,
     ),
@@ -164,6 +172,12 @@ FEATURES = (
         group="daytime",
         high="often writes on weekends",
         low="seldom writes on weekends",
+        reading=Reading(
+            quantity=Percent(),
+            high="wrote {} messages on weekends",
+            usual="most {}",
+            whole="messages_received_count",
+        ),
         compute=lambda asof: smoothed_share(asof.total("is_in_weekend"), asof.total("is_in")),
     ),
     Feature(
@@ -175,6 +189,12 @@ FEATURES = (
         group="daytime",
         high="often writes in the evening",
         low="seldom writes in the evening",
+        reading=Reading(
+            quantity=Percent(),
+            high="wrote {} messages in the evening",
+            usual="most {}",
+            whole="messages_received_count",
+        ),
         compute=lambda asof: smoothed_share(asof.total("in_part_3"), asof.total("is_in")),
     ),
 )

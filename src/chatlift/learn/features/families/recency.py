@@ -11,10 +11,13 @@ import numpy as np
 from chatlift.learn.arrays import Values
 from chatlift.learn.features.asof import AsOf, ratio
 from chatlift.learn.features.declare import Compute, Feature
+from chatlift.learn.features.reading import Counted, Duration, OwnPace, Reading
 from chatlift.learn.features.timeline import HOUR, SECOND
+from chatlift.vocabulary import ModelName
 
 SECONDS_PER_HOUR = HOUR // SECOND
 LONGEST_RATIO = 100.0
+MESSAGES = Counted("message", "messages")
 NEVER_WROTE = "the contact has not written yet"
 TOO_FEW_DAYS = "the contact wrote on fewer than two days, so it has no pause of its own"
 
@@ -54,6 +57,13 @@ FEATURES = (
         group="recency",
         high="nobody has written for a long time",
         low="the conversation is fresh",
+        reading=Reading(
+            quantity=Duration(),
+            high="nobody has written for {}",
+            low="the last message came {} ago",
+            usual="usually {}",
+        ),
+        missing="there is no message yet",
         compute=lambda asof: asof.hours_since(
             np.fmax(asof.last_at("is_in"), asof.last_at("is_out"))
         ),
@@ -66,6 +76,13 @@ FEATURES = (
         group="recency",
         high="has not written for a long time",
         low="wrote recently",
+        reading=Reading(
+            quantity=Duration(),
+            high="last wrote {} ago",
+            usual="most {} ago",
+        ),
+        missing="has not written yet",
+        direction={ModelName.CHURN: 1},
         compute=lambda asof: asof.hours_since_last("is_in"),
     ),
     Feature(
@@ -76,6 +93,12 @@ FEATURES = (
         group="recency",
         high="we have not written for a long time",
         low="we wrote recently",
+        reading=Reading(
+            quantity=Duration(),
+            high="we last wrote {} ago",
+            usual="usually {} ago",
+        ),
+        missing="we have not written yet",
         compute=lambda asof: asof.hours_since_last("is_out"),
     ),
     Feature(
@@ -86,6 +109,12 @@ FEATURES = (
         group="recency",
         high="the last conversation began long ago",
         low="a conversation has just begun",
+        reading=Reading(
+            quantity=Duration(),
+            high="the last conversation began {} ago",
+            usual="usually {} ago",
+        ),
+        missing="there is no conversation yet",
         compute=lambda asof: asof.hours_since_last("starts_conversation"),
     ),
     Feature(
@@ -107,6 +136,11 @@ FEATURES = (
         group="rhythm",
         high="usually pauses long between visits",
         low="usually comes back soon",
+        reading=Reading(
+            quantity=Duration(),
+            high="usually comes back after {}",
+            usual="most after {}",
+        ),
         compute=lambda asof: _pause_hours(asof, 0.5),
     ),
     Feature(
@@ -117,6 +151,11 @@ FEATURES = (
         group="rhythm",
         high="has stayed away long before",
         low="has never stayed away for long",
+        reading=Reading(
+            quantity=Duration(),
+            high="hardly ever stays away longer than {}",
+            usual="most {}",
+        ),
         compute=lambda asof: _pause_hours(asof, 0.9),
     ),
     Feature(
@@ -125,9 +164,16 @@ FEATURES = (
         unit="times",
         maximum=LONGEST_RATIO,
         null_means=TOO_FEW_DAYS,
-        group="rhythm",
+        group="recency",
         high="silent for longer than usual for this contact",
         low="silent no longer than usual for this contact",
+        reading=OwnPace(
+            quantity=Duration(),
+            high="silent for {}",
+            usual="usually writes again after {}",
+            whole="hours_since_last_message_in",
+        ),
+        direction={ModelName.CHURN: 1},
         compute=_silence_ratio(0.5),
     ),
     Feature(
@@ -136,9 +182,16 @@ FEATURES = (
         unit="times",
         maximum=LONGEST_RATIO,
         null_means=TOO_FEW_DAYS,
-        group="rhythm",
+        group="recency",
         high="silent for longer than almost ever before",
         low="has been silent for longer before",
+        reading=OwnPace(
+            quantity=Duration(),
+            high="silent for {}",
+            usual="seldom for longer than {}",
+            whole="hours_since_last_message_in",
+        ),
+        direction={ModelName.CHURN: 1},
         compute=_silence_ratio(0.9),
     ),
     Feature(
@@ -146,9 +199,15 @@ FEATURES = (
         meaning="messages sent since the contact last wrote",
         unit="messages",
         null_means="never unknown",
-        group="recency",
+        group="answering",
         high="has left many of our messages without an answer",
         low="has left few of our messages without an answer",
+        reading=Reading(
+            quantity=MESSAGES,
+            high="has left {} of ours without an answer",
+            none="wrote after our last message",
+            usual="most left {}",
+        ),
         compute=_unanswered("is_out"),
     ),
     Feature(
@@ -159,6 +218,12 @@ FEATURES = (
         group="tenure",
         high="we have been in touch for a long time",
         low="we have only just met",
+        reading=Reading(
+            quantity=Duration(),
+            high="in touch for {}",
+            usual="most for {}",
+        ),
+        missing="there is no message yet",
         compute=lambda asof: asof.hours_since(asof.first_at("is_any")),
     ),
     Feature(
@@ -169,6 +234,11 @@ FEATURES = (
         group="tenure",
         high="a contact of long standing",
         low="a new contact",
+        reading=Reading(
+            quantity=Duration(24),
+            high="a contact for {}",
+            usual="most for {}",
+        ),
         compute=lambda asof: asof.hours_since(asof.contact_created_at) / 24,
     ),
 )

@@ -6,22 +6,28 @@ from chatlift.learn.arrays import Values
 from chatlift.learn.features.asof import AsOf, ratio
 from chatlift.learn.features.declare import Compute, Feature
 from chatlift.learn.features.families.answering import smoothed_share
-from chatlift.learn.features.families.volume import count
+from chatlift.learn.features.families.volume import CountWords, count
+from chatlift.learn.features.reading import Counted, Number, Percent, Reading
 
 NONE_IN_90 = "the contact did not write in the last 90 days, or not all was observed"
+LETTERS = Counted("character", "characters")
 NO_WORDS = "the contact has not written any words yet"
 
-QUESTIONS = (
-    "messages from the contact with a question mark",
-    "messages",
-    "asks many questions",
-    "asks few questions",
+QUESTIONS = CountWords(
+    meaning="messages from the contact with a question mark",
+    unit="messages",
+    high="asks many questions",
+    low="asks few questions",
+    fact="wrote {} with a question",
+    usual="most {}",
 )
-MEDIA = (
-    "pictures, voice notes, files and other media from the contact",
-    "messages",
-    "shares many pictures, voice notes or files",
-    "shares few pictures, voice notes or files",
+MEDIA = CountWords(
+    meaning="pictures, voice notes, files and other media from the contact",
+    unit="messages",
+    high="shares many pictures, voice notes or files",
+    low="shares few pictures, voice notes or files",
+    fact="sent {} with a picture, voice note or file",
+    usual="most {}",
 )
 
 
@@ -34,7 +40,7 @@ def _length_trend(asof: AsOf) -> Values:
     return (recent + 10) / (usual + 10)
 
 
-def _share_90(name: str, measure: str, meaning: str, words: tuple[str, str]) -> Feature:
+def _share_90(name: str, measure: str, meaning: str, held: str, words: tuple[str, str]) -> Feature:
     high, low = words
     return Feature(
         name=name,
@@ -45,6 +51,12 @@ def _share_90(name: str, measure: str, meaning: str, words: tuple[str, str]) -> 
         group="shape",
         high=high,
         low=low,
+        reading=Reading(
+            quantity=Percent(),
+            high=f"in the last 90 days {{}} messages {held}",
+            usual="most {}",
+            whole="messages_received_count_90d",
+        ),
         compute=lambda asof: smoothed_share(asof.total(measure, 90), asof.total("is_in", 90)),
     )
 
@@ -57,6 +69,7 @@ FEATURES = (
         "questions_received_share_90d",
         "is_question_in",
         "with a question mark",
+        "held a question",
         ("often asks", "seldom asks"),
     ),
     count("media_received_count", "is_media_in", 30, MEDIA, "shape"),
@@ -64,18 +77,21 @@ FEATURES = (
         "media_received_share_90d",
         "is_media_in",
         "that are pictures, voice notes, files or other media",
+        "were pictures, voice notes or files",
         ("often shares pictures, voice notes or files", "seldom shares media"),
     ),
     _share_90(
         "emoji_received_share_90d",
         "has_emoji_in",
         "with an emoji",
+        "held an emoji",
         ("often writes emoji", "seldom writes emoji"),
     ),
     _share_90(
         "numbers_received_share_90d",
         "has_digit_in",
         "with a number in them",
+        "held a number, date or price",
         ("often writes numbers, dates or prices", "seldom writes numbers, dates or prices"),
     ),
     Feature(
@@ -86,6 +102,11 @@ FEATURES = (
         group="shape",
         high="writes long messages",
         low="writes short messages",
+        reading=Reading(
+            quantity=LETTERS,
+            high="wrote {} a message in the last 30 days",
+            usual="most {}",
+        ),
         compute=_mean_characters(30),
     ),
     Feature(
@@ -96,6 +117,11 @@ FEATURES = (
         group="shape",
         high="writes long messages",
         low="writes short messages",
+        reading=Reading(
+            quantity=LETTERS,
+            high="writes {} a message",
+            usual="most {}",
+        ),
         compute=_mean_characters(None),
     ),
     Feature(
@@ -106,6 +132,11 @@ FEATURES = (
         group="shape",
         high="writes longer messages than before",
         low="writes shorter messages than before",
+        reading=Reading(
+            quantity=Number(),
+            high="messages of the last 30 days are {} times as long as before",
+            usual="usually {} times",
+        ),
         compute=_length_trend,
     ),
     Feature(
@@ -116,6 +147,11 @@ FEATURES = (
         group="shape",
         high="the last message was long",
         low="the last message was short",
+        reading=Reading(
+            quantity=LETTERS,
+            high="the last message had {}",
+            usual="most {}",
+        ),
         compute=lambda asof: asof.last_value("characters_in", "has_words_in"),
     ),
     Feature(

@@ -6,11 +6,14 @@ is added to both sides, so that a contact with few messages stays near 1 rather 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from chatlift.learn.arrays import Values
 from chatlift.learn.features.asof import AsOf, Measure, ratio
 from chatlift.learn.features.declare import Compute, Feature
+from chatlift.learn.features.reading import Counted, Number, Percent, Reading
 
 NOT_OBSERVED = "the window starts before the contact's source was observed"
 WINDOWS_DAYS = (7, 30, 90)
@@ -26,46 +29,99 @@ def trend(measure: Measure, short_days: int, long_days: int) -> Compute:
     return compute
 
 
-def count(
-    name: str, measure: Measure, days: int | None, words: tuple[str, str, str, str], group: str
-) -> Feature:
-    """Declare a count over a window; `words` are meaning, unit, high and low."""
-    meaning, unit, high, low = words
+@dataclass(frozen=True, kw_only=True)
+class CountWords:
+    """What a count counts, and how it reads."""
+
+    meaning: str
+    unit: str
+    """Of several."""
+    high: str
+    low: str
+    fact: str
+    """`wrote {}`; the window is added."""
+    usual: str
+    """`most wrote {}`."""
+    none: str = ""
+    """Of zero, such as `did not write`; empty: as `fact`."""
+    counted: Counted | None = None
+    """What a seller calls them; None: as the unit."""
+
+    def reading(self, days: int | None) -> Reading:
+        """Return how a count over a window reads."""
+        window = "" if days is None else f" in the last {days} days"
+        return Reading(
+            quantity=self.counted or Counted(self.unit.removesuffix("s"), self.unit),
+            high=f"{self.fact}{window}",
+            none=f"{self.none}{window}" if self.none else "",
+            usual=self.usual,
+        )
+
+
+def count(name: str, measure: Measure, days: int | None, words: CountWords, group: str) -> Feature:
+    """Declare a count over a window; None: of all that is known."""
+    meaning = words.meaning
     return Feature(
         name=name if days is None else f"{name}_{days}d",
         meaning=meaning if days is None else f"{meaning} in the last {days} days",
-        unit=unit,
+        unit=words.unit,
         null_means="never unknown" if days is None else NOT_OBSERVED,
         group=group,
-        high=high,
-        low=low,
+        high=words.high,
+        low=words.low,
+        reading=words.reading(days),
         compute=lambda asof: asof.total(measure, days),
     )
 
 
-RECEIVED = ("messages from the contact", "messages", "writes a lot", "writes little")
-SENT = ("messages to the contact", "messages", "we write a lot", "we write little")
-ACTIVE = (
-    "days on which the contact wrote",
-    "days",
-    "was in touch on many days",
-    "was in touch on few days",
+RECEIVED = CountWords(
+    meaning="messages from the contact",
+    unit="messages",
+    high="writes a lot",
+    low="writes little",
+    fact="wrote {}",
+    usual="most wrote {}",
 )
-TALKS = (
-    "conversations begun by either side after 24 hours without any message",
-    "conversations",
-    "many separate conversations",
-    "few separate conversations",
+SENT = CountWords(
+    meaning="messages to the contact",
+    unit="messages",
+    high="we write a lot",
+    low="we write little",
+    fact="we wrote {}",
+    usual="usually {}",
 )
-OPENED = (
-    "conversations begun by the contact after 24 hours without any message",
-    "conversations",
-    "often writes first",
-    "seldom writes first",
+ACTIVE = CountWords(
+    meaning="days on which the contact wrote",
+    unit="days",
+    high="was in touch on many days",
+    low="was in touch on few days",
+    fact="wrote on {}",
+    none="did not write",
+    usual="most on {}",
+)
+TALKS = CountWords(
+    meaning="conversations begun by either side after 24 hours without any message",
+    unit="conversations",
+    high="many separate conversations",
+    low="few separate conversations",
+    fact="had {} with us",
+    none="had no conversation with us",
+    usual="most had {}",
+)
+OPENED = CountWords(
+    meaning="conversations begun by the contact after 24 hours without any message",
+    unit="conversations",
+    high="often writes first",
+    low="seldom writes first",
+    fact="began {}",
+    none="began no conversation",
+    usual="most began {}",
 )
 
 
-def _trend_feature(name: str, measure: Measure, spans: tuple[int, int], who: str) -> Feature:
+def _trend_feature(
+    name: str, measure: Measure, spans: tuple[int, int], who: str, group: str = "trend"
+) -> Feature:
     short, long = spans
     return Feature(
         name=f"{name}_trend_{short}d_{long}d",
@@ -73,9 +129,14 @@ def _trend_feature(name: str, measure: Measure, spans: tuple[int, int], who: str
         unit="times",
         maximum=float(long) / short * 10_000,
         null_means=NOT_OBSERVED,
-        group="trend",
+        group=group,
         high=f"{who} more than before",
         low=f"{who} less than before",
+        reading=Reading(
+            quantity=Percent(),
+            high=f"{who} in the last {short} days at about {{}} of the pace over {long} days",
+            usual="usually about {}",
+        ),
         compute=trend(measure, short, long),
     )
 
@@ -96,8 +157,8 @@ def _per_active_day(asof: AsOf) -> Values:
 FEATURES = (
     *(count("messages_received_count", "is_in", days, RECEIVED, "volume") for days in WINDOWS_DAYS),
     count("messages_received_count", "is_in", None, RECEIVED, "volume"),
-    *(count("messages_sent_count", "is_out", days, SENT, "volume") for days in WINDOWS_DAYS),
-    count("messages_sent_count", "is_out", None, SENT, "volume"),
+    *(count("messages_sent_count", "is_out", days, SENT, "our_volume") for days in WINDOWS_DAYS),
+    count("messages_sent_count", "is_out", None, SENT, "our_volume"),
     *(
         count("active_days_count", "starts_active_day", days, ACTIVE, "volume")
         for days in WINDOWS_DAYS
@@ -109,9 +170,9 @@ FEATURES = (
     count("conversations_opened_count", "is_opening", 90, OPENED, "volume"),
     _trend_feature("messages_received", "is_in", (7, 30), "writes"),
     _trend_feature("messages_received", "is_in", (30, 90), "writes"),
-    _trend_feature("active_days", "starts_active_day", (7, 30), "is in touch on days"),
-    _trend_feature("active_days", "starts_active_day", (30, 90), "is in touch on days"),
-    _trend_feature("messages_sent", "is_out", (30, 90), "we write"),
+    _trend_feature("active_days", "starts_active_day", (7, 30), "was in touch"),
+    _trend_feature("active_days", "starts_active_day", (30, 90), "was in touch"),
+    _trend_feature("messages_sent", "is_out", (30, 90), "we write", "our_volume"),
     Feature(
         name="received_share_30d",
         meaning="share of the messages either way that came from the contact, last 30 days",
@@ -121,6 +182,11 @@ FEATURES = (
         group="volume",
         high="does most of the writing",
         low="leaves most of the writing to us",
+        reading=Reading(
+            quantity=Percent(),
+            high="wrote {} of the messages of the last 30 days",
+            usual="most {}",
+        ),
         compute=_received_share(30),
     ),
     Feature(
@@ -132,6 +198,11 @@ FEATURES = (
         group="volume",
         high="does most of the writing",
         low="leaves most of the writing to us",
+        reading=Reading(
+            quantity=Percent(),
+            high="wrote {} of all messages",
+            usual="most {}",
+        ),
         compute=_received_share(None),
     ),
     Feature(
@@ -142,6 +213,11 @@ FEATURES = (
         group="volume",
         high="writes at length when in touch",
         low="writes briefly when in touch",
+        reading=Reading(
+            quantity=Number(),
+            high="messages on a day in touch: {}",
+            usual="most {}",
+        ),
         compute=_per_active_day,
     ),
     Feature(
@@ -150,9 +226,14 @@ FEATURES = (
         unit="share",
         maximum=1.0,
         null_means="we did not write in the last 90 days, or they were not all observed",
-        group="volume",
+        group="our_volume",
         high="mostly hears from our automatic messages",
         low="mostly hears from a person",
+        reading=Reading(
+            quantity=Percent(),
+            high="{} of our messages were automatic",
+            usual="usually {}",
+        ),
         compute=lambda asof: asof.share("is_automatic_out", "is_out", 90),
     ),
 )
