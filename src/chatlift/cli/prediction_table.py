@@ -20,6 +20,8 @@ SCORE_WORDS = {
     ModelName.CHURN: "Risk",
     ModelName.ENGAGEMENT: "Chance",
 }
+BETWEEN_REASONS = " | "
+"""In a cell of a CSV; a reason itself may hold a semicolon."""
 CSV_COLUMNS = (
     "id",
     "state",
@@ -132,8 +134,8 @@ def _cells(report: PredictReport, prediction: Prediction) -> list[str | float]:
         answer.band,
         answer.trend,
         answer.recommendation,
-        "; ".join(words_of(answer.reasons, raises=True)),
-        "; ".join(words_of(answer.reasons, raises=False)),
+        BETWEEN_REASONS.join(words_of(answer.reasons, raises=True)),
+        BETWEEN_REASONS.join(words_of(answer.reasons, raises=False)),
         answer.best_time or "",
         report.version_number,
         answer.as_of.isoformat(),

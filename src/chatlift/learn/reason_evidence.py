@@ -32,7 +32,8 @@ CLEAR = NormalDist().inv_cdf(1 - ERROR_SHARE)
 CLEAR_IF_MISSING = 2.0
 FEWEST_CONTACTS = 10
 """No rate of fewer contacts is kept or shown."""
-MIDDLE = (0.4, 0.6)
+MIDDLE = (1 / 3, 2 / 3)
+"""Shares of the known values below its two ends."""
 MOST_ROWS = 1_000
 """Of an inner fit; evenly spread, which keeps the cost of the evidence small beside the fit's."""
 DIGITS = 5
@@ -82,8 +83,8 @@ class ColumnEvidence:
     missing_rate: float | None = None
     """Share with the outcome where the value is unknown; None unless that helped unseen rows."""
     middle: tuple[float, float] | None = None
-    """Of the known values two fifths lie below it and two fifths above; a value within is no
-    reason. None where too few contacts have one."""
+    """The middle third of the known values: one within is no reason. None where too few contacts
+    have one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -309,7 +310,7 @@ def _missing_rates(
 
 
 def _middles(pooled: _Pooled, is_known: NDArray[np.bool_]) -> list[tuple[float, float] | None]:
-    """Return per column where the middle fifth of its known values lies."""
+    """Return per column where the middle third of its known values lies."""
     ranked = np.sort(pooled.design, axis=0)  # Unknown values, which are NaN, come last.
     last = np.maximum(is_known.sum(axis=0) - 1, 0)
     columns = np.arange(ranked.shape[1])

@@ -25,7 +25,7 @@ PREDICTION = {
     "trend": "improving",
     "reasons": [
         {
-            "words": "replies fast",
+            "words": "answers within 6 minutes; most take 3 hours",
             "raises": True,
             "share": 0.41,
             "message_id": None,
@@ -47,7 +47,7 @@ Texts = Mapping[int, str]
 class ReasonBody(BaseModel):
     """One thing that moved a score, in words that a seller can check."""
 
-    words: str
+    words: str = Field(description="A fact and what is usual, or a rate and that of all.")
     raises: bool = Field(description="Whether it raises the score.")
     share: float = Field(ge=0, le=1, description="Of all that moved it.")
     message_id: int | None = Field(description="The message that moved the text score most.")
@@ -82,7 +82,9 @@ class PredictionBody(BaseModel):
     )
     band: str
     trend: str = Field(description="improving, steady, declining or not_enough_info.")
-    reasons: list[ReasonBody] = Field(description="Up to three each way, the strongest first.")
+    reasons: list[ReasonBody] = Field(
+        description="Up to three each way, the strongest first; none: no single thing stands out."
+    )
     recommendation: str
     best_time: str | None = Field(description="engagement: when the contact answered more often.")
     model_version: int

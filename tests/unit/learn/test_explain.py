@@ -13,6 +13,7 @@ from tests.histories import at, business
 
 from chatlift import history as crm
 from chatlift.history import History
+from chatlift.learn.arrays import microseconds
 from chatlift.learn.calibration import Calibrator
 from chatlift.learn.estimators import FittedLogistic
 from chatlift.learn.explain import MOST_REASONS, Explainer, Reason
@@ -21,6 +22,7 @@ from chatlift.learn.fitting import FittedModel, Recipe, fit
 from chatlift.learn.ladder import Member, WeightedSum
 from chatlift.learn.reason_evidence import ColumnEvidence, ReasonEvidence
 from chatlift.learn.reason_groups import TEXT_GROUP, groups_of
+from chatlift.learn.reason_reference import SLOTS, slots_at
 from chatlift.learn.scoring import Scorer
 from chatlift.learn.snapshots import Snapshot, take_snapshot
 from chatlift.learn.specs.base import ModelSpec
@@ -223,3 +225,20 @@ def test_the_message_named_is_the_one_that_moved_the_text(
         assert reason.message_id == message_id
         assert reason.words == f"writes like those who {'bought' if raises else 'did not buy'}"
     assert keen.probability > cool.probability
+
+
+def test_engagement_is_told_against_those_of_the_same_part_of_the_week(told: History) -> None:
+    """At night few habits speak for anybody: against the mean of a day all would be low."""
+    spec, one, snapshot = fitted(told, ModelName.ENGAGEMENT)
+    features = catalogue(spec.model)
+    scorer = Scorer(model=one, spec=spec, spans=spec.spans, features=features, key=KEY)
+    model = scorer.with_reference(told, at(DAYS), snapshot)
+    assert model.evidence is not None
+    assert len(model.evidence.reference) == SLOTS
+    now = scorer.snapshot(told, at(DAYS))
+    slots = slots_at(microseconds(now.examples["cutoff"]), told.time_zone)
+    assert len(now) > 10
+    mean = model.contributions(model.design(now)).mean(axis=0)
+    assert np.allclose(mean, model.evidence.reference[slots[0]], atol=1e-4)
+    noon = model.evidence.reference[(slots[0] + 2) % SLOTS]
+    assert not np.allclose(mean, noon, atol=0.01)

@@ -81,7 +81,7 @@ def test_numbers_and_dates_stand_beside_the_usual_one() -> None:
     )
 
 
-def test_a_value_in_the_middle_fifth_is_no_reason() -> None:
+def test_a_value_in_the_middle_third_is_no_reason() -> None:
     words = column("contact.company_size", direction=1, middle=(6.0, 12.0))
     assert words.sentence(12.0, 8.0, None, raises=True) is None
     assert words.sentence(13.0, 8.0, None, raises=True) == "company size 13; most 8"

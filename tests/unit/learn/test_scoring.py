@@ -52,6 +52,8 @@ def trained(told: History, request: pytest.FixtureRequest) -> tuple[Scorer, Trai
     )
     found = train_model(told, task)
     assert not isinstance(found, ReadinessReport), found.sentence(spec)
+    assert found.model.evidence is not None
+    assert [len(row) for row in found.model.evidence.reference] == [len(found.model.columns)]
     scorer = Scorer(
         model=found.model, spec=spec, spans=spec.spans, features=task.features, key=task.key
     )

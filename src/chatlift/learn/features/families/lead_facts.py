@@ -71,6 +71,7 @@ def _earlier(name: str, *, is_won: bool, what: str, words: tuple[str, str, str])
         high=high,
         low=low,
         reading=Reading(quantity=Counted("time", "times"), high=fact, usual="most {}"),
+        direction={ModelName.LEAD_SCORING: 1} if is_won else {},
         compute=lambda asof: asof.earlier_leads(is_won=is_won),
         models=ONLY_LEADS,
     )

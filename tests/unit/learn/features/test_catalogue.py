@@ -1,0 +1,30 @@
+"""Which way an answer may move as a column grows, where that is known beforehand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from chatlift.errors import InvalidInput
+from chatlift.learn.features.catalogue import all_features, catalogue, monotone_directions
+from chatlift.vocabulary import ModelName
+
+COLUMNS = ("hours_since_last_message_in", "text_score_mean_30d", "lead.source=Referral")
+
+
+def test_directions_are_those_of_the_model() -> None:
+    assert monotone_directions(COLUMNS, ModelName.CHURN) == (1, 1, 0)
+    assert monotone_directions(COLUMNS, ModelName.ENGAGEMENT) == (0, 1, 0)
+
+
+def test_a_direction_stands_only_for_models_that_look_at_the_feature() -> None:
+    for model in ModelName:
+        names = {feature.name for feature in catalogue(model)}
+        directed = {feature.name for feature in all_features() if model in feature.direction}
+        assert directed <= names
+
+
+def test_a_direction_is_one_or_minus_one() -> None:
+    with pytest.raises(InvalidInput, match="Use 1 or -1"):
+        replace(all_features()[0], direction={ModelName.CHURN: 2})
