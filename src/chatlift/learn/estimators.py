@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from chatlift.errors import Unavailable
 from chatlift.learn.calibration import sigmoid
+from chatlift.learn.curves import Curves, lines_and_bends
 
 Matrix = NDArray[np.float32]
 Vector = NDArray[np.float64]
@@ -350,16 +351,37 @@ class XGBoostForest:
 
 @dataclass(frozen=True)
 class FittedLogistic:
-    """A linear model on standardised columns; an unknown value counts as the mean.
+    """A sum of one curve per design column, in log-odds.
 
-    `mean`, `scale` and `weights` have one entry per design column, then one per column's
-    "is unknown" indicator.
+    `unknown` has one entry per design column: what it counts where the value is unknown.
     """
 
-    mean: Vector
-    scale: Vector
-    weights: Vector
+    curves: Curves
+    unknown: Vector
     intercept: float
+
+    @classmethod
+    def of_lines(
+        cls, mean: Vector, scale: Vector, weights: Vector, intercept: float
+    ) -> FittedLogistic:
+        """Return a straight line per column: weight x (value - mean) / scale, limited to +-5.
+
+        Parameters
+        ----------
+        weights
+            One per column, then one per column for where its value is unknown.
+
+        Raises
+        ------
+        ValueError
+            If the arrays do not belong to the same columns.
+        """
+        if mean.shape != scale.shape or weights.shape != (2 * len(mean),):
+            raise ValueError((mean.shape, scale.shape, weights.shape))
+        slopes, unknown = np.split(weights, 2)
+        ends = np.array([-5.0, 5.0])
+        knots = mean[:, None] + scale[:, None] * ends
+        return cls(Curves(knots=knots, levels=slopes[:, None] * ends), unknown, intercept)
 
     def margins(self, matrix: Matrix) -> Vector:
         """Return log-odds per row."""
@@ -367,35 +389,35 @@ class FittedLogistic:
         return np.asarray(self.contributions(matrix).sum(axis=1))
 
     def contributions(self, matrix: Matrix, *, is_exact: bool = True) -> Vector:  # noqa: ARG002
-        """Return coefficient x standardised value per column, then the intercept."""
-        parts = standardised(matrix, self.mean, self.scale) * self.weights
-        columns = matrix.shape[1]
-        by_column = parts[:, :columns] + parts[:, columns:]
+        """Return the height of each column's curve, then the intercept."""
+        by_column = self.curves.of(matrix) + np.isnan(matrix) * self.unknown
         base = np.full((len(matrix), 1), self.intercept)
         return np.hstack([by_column, base])
 
     def dump(self) -> bytes:
         """Return the arrays as JSON."""
+        knots, levels = self.curves.to_lists()
         return json.dumps(
             {
-                "kind": "logistic",
-                "mean": self.mean.tolist(),
-                "scale": self.scale.tolist(),
-                "weights": self.weights.tolist(),
+                "kind": "additive_logistic",
+                "knots": knots,
+                "levels": levels,
+                "unknown": self.unknown.tolist(),
                 "intercept": self.intercept,
-            }
+            },
+            allow_nan=False,
         ).encode("utf-8")
 
 
-def standardised(matrix: Matrix, mean: Vector, scale: Vector) -> Vector:
-    """Return columns at mean 0 and spread 1, limited to +-5, then the unknown indicators."""
-    unknown = np.isnan(matrix)
-    filled = np.where(unknown, mean, matrix.astype(np.float64))
-    return np.hstack([np.clip((filled - mean) / scale, -5, 5), unknown.astype(np.float64)])
-
-
 class Logistic:
-    """Logistic regression with an L2 pull, the same for every standardised column."""
+    """Logistic regression on a line and a bend per column, and on whether its value is unknown.
+
+    All three have an L2 penalty; see `curves` for their scale. Parameters: `l2`, the penalty's
+    strength, and `bend`, the freedom of the bends as a share of that of the lines; with 0 every
+    curve only rises or only falls.
+    """
+
+    fallback: ClassVar[dict[str, float]] = {"l2": 100.0, "bend": 0.3}
 
     def fit(
         self,
@@ -405,42 +427,36 @@ class Logistic:
         seed: int,
         offset: Vector | None = None,
     ) -> FittedLogistic:
-        """Fit by scikit-learn's LBFGS; a correction to an offset by Newton steps."""
-        from sklearn.linear_model import LogisticRegression
-
-        mean, scale = _centre(matrix)
-        if offset is not None:
-            columns = standardised(matrix, mean, scale)
-            *weights, intercept = _ridge_from(offset, columns, labels, HELD_LOGISTIC_L2)
-            return FittedLogistic(mean, scale, np.asarray(weights), intercept)
-        model = LogisticRegression(
-            C=1.0 / parameters.get("l2", 10.0), max_iter=300, random_state=seed
+        """Fit by Newton's method, which needs no random numbers: the seed changes nothing."""
+        del seed
+        chosen = self.fallback | dict(parameters)
+        lines, bends = lines_and_bends(matrix)
+        bends = bends.with_levels(bends.levels * chosen["bend"])
+        parts = [lines.of(matrix), bends.of(matrix), np.isnan(matrix).astype(np.float64)]
+        basis = np.hstack(parts)
+        weights, intercept = (
+            _ridge(basis, labels, chosen["l2"])
+            if offset is None
+            else _ridge_from(offset, basis, labels, HELD_LOGISTIC_L2)
         )
-        model.fit(standardised(matrix, mean, scale), labels.astype(np.int64))
-        return FittedLogistic(
-            mean=mean,
-            scale=scale,
-            weights=np.asarray(model.coef_[0], dtype=np.float64),
-            intercept=float(model.intercept_[0]),
-        )
+        line, bend, unknown = np.split(weights, 3)
+        levels = lines.levels * line[:, None] + bends.levels * bend[:, None]
+        return FittedLogistic(lines.with_levels(levels), unknown, intercept)
 
     def load(self, content: bytes) -> FittedLogistic:
-        """Read the arrays."""
+        """Read the arrays; those of versions before the curves are straight lines."""
         try:
-            found = json.loads(content)
-            arrays = [np.asarray(found[key], dtype=np.float64) for key in ("mean", "scale")]
-            weights = np.asarray(found["weights"], dtype=np.float64)
-            return FittedLogistic(arrays[0], arrays[1], weights, float(found["intercept"]))
-        except (ValueError, KeyError, TypeError) as error:
+            return _logistic_of(json.loads(content))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise Unavailable(
                 "The model file holds no logistic model. It is damaged or was made by another "
                 "program; roll back to the version before or train again."
             ) from error
 
 
-def _ridge_from(offset: Vector, columns: Vector, labels: Vector, l2: float) -> list[float]:
-    """Return the weights, then the intercept, of the ridge regression that corrects an offset."""
-    design = np.hstack([columns, np.ones((len(columns), 1))])
+def _ridge_from(offset: Vector, basis: Vector, labels: Vector, l2: float) -> tuple[Vector, float]:
+    """Return the coefficients and the intercept of the ridge regression that corrects an offset."""
+    design = np.hstack([basis, np.ones((len(basis), 1))])
     pull = np.full(design.shape[1], l2)
     pull[-1] = 1e-6  # The intercept is free.
     weights = np.zeros(design.shape[1])
@@ -452,17 +468,45 @@ def _ridge_from(offset: Vector, columns: Vector, labels: Vector, l2: float) -> l
         weights += step
         if np.abs(step).max() < 1e-6:
             break
-    return [float(weight) for weight in weights]
+    return weights[:-1], float(weights[-1])
 
 
-def _centre(matrix: Matrix) -> tuple[Vector, Vector]:
-    """Return mean and spread of each column over its known values; 0 and 1 where none is."""
-    known = ~np.isnan(matrix)
-    count = np.maximum(known.sum(axis=0), 1)
-    filled = np.where(known, matrix, 0.0).astype(np.float64)
-    mean = filled.sum(axis=0) / count
-    spread = np.sqrt((np.where(known, filled - mean, 0.0) ** 2).sum(axis=0) / count)
-    return mean, np.where(spread > 1e-12, spread, 1.0)
+def _ridge(basis: Vector, labels: Vector, l2: float) -> tuple[Vector, float]:
+    """Return the coefficients and the intercept, which alone has no penalty."""
+    from sklearn.linear_model import LogisticRegression
+
+    moves = np.ptp(basis, axis=0) > 0
+    weights = np.zeros(basis.shape[1])
+    if not moves.any():
+        odds = labels.sum() / (1 - labels).sum()
+        return weights, float(np.log(odds))
+    model = LogisticRegression(C=1.0 / l2, solver="newton-cholesky", max_iter=100)
+    model.fit(basis[:, moves], labels.astype(np.int64))
+    weights[moves] = model.coef_[0]
+    return weights, float(model.intercept_[0])
+
+
+def _logistic_of(content: Mapping[str, Any]) -> FittedLogistic:
+    """Return what a model file says; it has curves, or mean, scale and weights."""
+    intercept = float(content["intercept"])
+    if "knots" not in content:
+        mean, scale, weights = (
+            np.asarray(content[key], dtype=np.float64) for key in ("mean", "scale", "weights")
+        )
+        found = FittedLogistic.of_lines(mean, scale, weights, intercept)
+    else:
+        knots, levels = (
+            [np.asarray(one, dtype=np.float64) for one in content[key]]
+            for key in ("knots", "levels")
+        )
+        unknown = np.asarray(content["unknown"], dtype=np.float64)
+        found = FittedLogistic(Curves.of_lists(knots, levels), unknown, intercept)
+    if (
+        found.unknown.shape != (len(found.curves.knots),)
+        or not np.isfinite([*found.unknown, intercept]).all()
+    ):
+        raise ValueError(found.unknown.shape)
+    return found
 
 
 ESTIMATORS: Mapping[str, Estimator] = MappingProxyType(

@@ -102,7 +102,7 @@ def single(one: FittedModel, column: str, weight: float) -> FittedModel:
     count = len(one.columns)
     weights = np.zeros(2 * count)
     weights[one.columns.index(column)] = weight
-    linear = FittedLogistic(np.zeros(count), np.ones(count), weights, 0.0)
+    linear = FittedLogistic.of_lines(np.zeros(count), np.ones(count), weights, 0.0)
     alone = WeightedSum({Member.PRESCRIBED: linear}, {Member.PRESCRIBED: 1.0})
     return replace(one, estimator=alone, calibrator=Calibrator(), kept_evidence=None, inner=None)
 

@@ -402,6 +402,19 @@ def _arrow(where: str, dial: str, side: int) -> Callable[[Timeline], Column]:
     return lambda line: np.where(line.column(where), DIAL[dial][side][line.column(dial)], 0)
 
 
+def _send_arrow(of_answers: bool, dial: str, side: int) -> Callable[[Timeline], Column]:
+    """Return the arrow of each send's own hour: at the send, or at the message that answers it."""
+
+    def column(line: Timeline) -> Column:
+        hour = line.column("hour")
+        if of_answers:
+            hour = hour[np.maximum(line.column("last_send"), 0)]
+        arrows = DIAL[dial][side][hour % len(DIAL[dial][side])]
+        return np.where(line.column("answers_send" if of_answers else "is_send"), arrows, 0)
+
+    return column
+
+
 def _dial(spots: int) -> tuple[Column, Column]:
     angles = 2 * np.pi * np.arange(spots) / spots
     return (
@@ -412,8 +425,8 @@ def _dial(spots: int) -> tuple[Column, Column]:
 
 ARROW = 1000
 """Length of an arrow on a dial: whole thousandths add up exactly."""
-DIAL = {"hour": _dial(24), "weekday": _dial(7)}
-"""Cosine and sine of each hour and weekday."""
+DIAL = {"hour": _dial(24), "weekday": _dial(7), "half_day": _dial(12)}
+"""Cosine and sine of each hour, weekday and hour of the half day (0 to 11)."""
 
 _WORDS = ("characters_in", "has_words_in", "is_question_in", "has_emoji_in", "has_digit_in")
 
@@ -452,7 +465,13 @@ COLUMNS: dict[str, Callable[[Timeline], Column]] = {
     **{
         f"{what}_{dial}_{side}": _arrow(where, dial, number)
         for what, where in (("in", "is_in"), ("answer", "answers_send"))
-        for dial in DIAL
+        for dial in ("hour", "weekday")
+        for number, side in enumerate(("cos", "sin"))
+    },
+    **{
+        f"{what}_{dial}_{side}": _send_arrow(of_answers, dial, number)
+        for what, of_answers in (("send", False), ("answered_send", True))
+        for dial in ("hour", "half_day")
         for number, side in enumerate(("cos", "sin"))
     },
 }

@@ -127,10 +127,17 @@ SPEC = ModelSpec(
     hyperparameters=(
         Hyperparameter(
             name="l2",
-            default=10.0,
+            default=100.0,
             minimum=0.0001,
             maximum=10_000.0,
             meaning="pull of the coefficients towards zero",
+        ),
+        Hyperparameter(
+            name="bend",
+            default=0.3,
+            minimum=0.0,
+            maximum=10.0,
+            meaning="freedom of a column's effect to turn; 0: it only rises or only falls",
         ),
         Hyperparameter(
             name="text_strength",

@@ -5,23 +5,27 @@ A *send* is the first outbound message after 24 hours without any message, not a
 Shares are (answered + 1) / (sends + 2): two imagined sends, one of them answered, keep a single
 send from reading as never or always. A *reply* is the first message of one side's turn after the
 other side's turn; its delay runs from the start of that turn.
+
+*Near an hour* weighs each send by its own hour of the day: 1 at the cutoff's hour, a half about 4.4
+hours before or after it, 0 at the opposite one. The weight is ((1 + cos(angle)) / 2) squared, which
+is 3/8 + cos(angle) / 2 + cos(2 angle) / 8, so that sums of arrows on two dials are all it takes.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from chatlift.learn.arrays import Values
+from chatlift.learn.arrays import Rows, Values
 from chatlift.learn.features.asof import AsOf
 from chatlift.learn.features.declare import Compute, Feature
 from chatlift.learn.features.families.volume import NOT_OBSERVED, CountWords, count
 from chatlift.learn.features.reading import Counted, Duration, Percent, Reading
-from chatlift.learn.features.timeline import HOUR, SECOND, part_of
+from chatlift.learn.features.timeline import ARROW, DIAL, HOUR, SECOND, Column, part_of
 from chatlift.vocabulary import ModelName
 
 SECONDS_PER_HOUR = HOUR // SECOND
 OWN_RATE_WEIGHT = 2.0
-"""Imagined sends in a part of the day, answered at the contact's overall rate."""
+"""Imagined sends in a part of the day or near an hour, answered at the contact's overall rate."""
 
 SENDS = CountWords(
     meaning="sends: first messages to the contact after 24 hours without any",
@@ -74,10 +78,34 @@ def _same_part(asof: AsOf, sends: str, answers: str) -> tuple[Values, Values]:
     return sent, answered
 
 
-def _answered_share_same_part(asof: AsOf) -> Values:
+def _pulled_to_overall(asof: AsOf, sent: Values, answered: Values) -> Values:
+    """Return answered / sent with `OWN_RATE_WEIGHT` imagined sends; NaN before the first send."""
     overall = smoothed_share(asof.total("answers_send"), asof.total("is_send"))
-    sent, answered = _same_part(asof, "send_part", "answer_part")
     return np.minimum((answered + OWN_RATE_WEIGHT * overall) / (sent + OWN_RATE_WEIGHT), 1.0)
+
+
+def _answered_share_same_part(asof: AsOf) -> Values:
+    return _pulled_to_overall(asof, *_same_part(asof, "send_part", "answer_part"))
+
+
+def _weight_near_hour(asof: AsOf, count: str, arrows: str) -> Values:
+    """Return the total weight of sends, or of answered ones, near the hour of each cutoff."""
+    once = _along(asof, f"{arrows}_hour", DIAL["hour"], asof.cutoff_hour)
+    twice = _along(asof, f"{arrows}_half_day", DIAL["half_day"], asof.cutoff_hour % 12)
+    # Arrows are rounded to thousandths, so a weight of nothing may come out a hair below it.
+    return np.maximum(0.375 * asof.total(count) + 0.5 * once + 0.125 * twice, 0.0)
+
+
+def _along(asof: AsOf, arrows: str, dial: tuple[Column, Column], spot: Rows) -> Values:
+    """Return the sum of the cosines of the angles between arrows and a spot on their dial."""
+    cosine, sine = (side[spot].astype(np.float64) for side in dial)
+    along = asof.total(f"{arrows}_cos") * cosine + asof.total(f"{arrows}_sin") * sine
+    return np.asarray(along / ARROW**2, dtype=np.float64)
+
+
+def _answered_share_near_hour(asof: AsOf) -> Values:
+    sent = _weight_near_hour(asof, "is_send", "send")
+    return _pulled_to_overall(asof, sent, _weight_near_hour(asof, "answers_send", "answered_send"))
 
 
 def _unanswered_sends(asof: AsOf) -> Values:
@@ -173,6 +201,19 @@ FEATURES = (
         ),
         direction={ModelName.ENGAGEMENT: 1},
         compute=_answered_share_same_part,
+        models=frozenset({ModelName.ENGAGEMENT}),
+    ),
+    Feature(
+        name="sends_answered_share_near_hour",
+        meaning="share of sends near this hour that were answered, pulled to the overall",
+        unit="share",
+        maximum=1.0,
+        null_means=NO_SENDS,
+        group="daytime",
+        high="answered more often around this hour",
+        low="answered less often around this hour",
+        direction={ModelName.ENGAGEMENT: 1},
+        compute=_answered_share_near_hour,
         models=frozenset({ModelName.ENGAGEMENT}),
     ),
     Feature(
