@@ -212,6 +212,11 @@ FEATURES = (
         group="daytime",
         high="answered more often around this hour",
         low="answered less often around this hour",
+        reading=Reading(
+            quantity=Percent(),
+            high="answered about {} of our first messages around this hour",
+            usual="most about {}",
+        ),
         direction={ModelName.ENGAGEMENT: 1},
         compute=_answered_share_near_hour,
         models=frozenset({ModelName.ENGAGEMENT}),
