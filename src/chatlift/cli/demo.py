@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 import typer
 
@@ -11,7 +12,8 @@ from chatlift.cli.console import heading
 from chatlift.cli.generate import generated
 from chatlift.cli.lazy import new_app
 from chatlift.cli.prediction_table import table_lines
-from chatlift.cli.surroundings import Desk, desk, workspace
+from chatlift.cli.reading import as_usage, in_zone, parse_instant
+from chatlift.cli.surroundings import Desk, clock, desk, settings, workspace
 from chatlift.cli.test import judged
 from chatlift.cli.train import REFUSED, exit_code, trained
 from chatlift.errors import NotReady
@@ -28,32 +30,42 @@ app = new_app()
 
 
 @app.command()
-def demo(quiet: options.Quiet = False, log_file: options.LogTo = None) -> None:
+def demo(
+    seed: Annotated[int, typer.Option(help="The same seed makes the same CRM.")] = 7,
+    until: Annotated[
+        str | None,
+        typer.Option(metavar="INSTANT", help="The last instant of the CRM; now by default."),
+    ] = None,
+    quiet: options.Quiet = False,
+    log_file: options.LogTo = None,
+) -> None:
     """Generate a synthetic CRM, train three models, test them, list the ten best leads.
 
     Everything lies in CHATLIFT_HOME. It can be run again: generated data is made anew, and your
     own is never touched. Versions of an earlier demo are deleted.
     """
+    end = in_zone(parse_instant(until), settings().time_zone) if until else clock()
+    with as_usage():
+        request = SimulationRequest(until=end, seed=seed)
     with desk(quiet=quiet, log_file=log_file) as at, workspace() as opened:
-        code = shown(opened, at)
+        code = shown(opened, at, request)
     raise typer.Exit(code)
 
 
-def shown(opened: Workspace, at: Desk) -> int:
+def shown(opened: Workspace, at: Desk, request: SimulationRequest) -> int:
     """Show everything once; return the exit code of the first step that did not go well.
 
     A model that the gate refuses is no fault of the demo: its data is new every day, and now and
     then one of three is not shown to be better than a plain rule.
     """
     load_ahead()
-    until = at.clock()
-    generated(opened, SimulationRequest(until=until), at, replace=True)
+    generated(opened, request, at, replace=True)
     _forget_old_versions(opened, at)
     code = exit_code(trained(opened, TrainRequest(), at))
     serving = tuple(model for model in ModelName if opened.versions.champion(model))
     report = judged(opened, serving, at, version="champion", strict=False)
     at.console.say(_refused(serving))
-    _best_leads(opened, at, until)
+    _best_leads(opened, at, request.until)
     at.console.say(_places(opened))
     return (0 if report.passed else 1) if code in {0, REFUSED} else code
 
