@@ -14,7 +14,7 @@ little: their gains since the last new recipe are added up, and the sum must not
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from statistics import NormalDist
@@ -166,7 +166,7 @@ def decide(evidence: Evidence) -> Decision:
     checks = (
         *_safety(evidence),
         _worth(evidence),
-        *_calibrated(evidence),
+        *calibration_checks(evidence.evaluation.calibration),
         *_targets(evidence),
         *_champion(evidence),
         *_notes(evidence),
@@ -282,9 +282,14 @@ def _worth(evidence: Evidence) -> Check:
     )
 
 
-def _calibrated(evidence: Evidence) -> tuple[Check, ...]:
-    """Return the checks of calibration; each refuses only what is shown to be bad."""
-    figures = evidence.evaluation.calibration
+def calibration_checks(figures: Mapping[str, Figure]) -> tuple[Check, ...]:
+    """Return the checks of calibration; each refuses only what is shown to be bad.
+
+    Parameters
+    ----------
+    figures
+        Those of `evaluation.CALIBRATION_REPORTED`, as `metrics.measure_calibration` returns them.
+    """
     gap, slope = figures["mean_score_gap"], figures["calibration_slope"]
     error = figures["calibration_error"]
     is_far_off = error.low is not None and error.low > CALIBRATED_ERROR
