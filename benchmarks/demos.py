@@ -6,8 +6,9 @@ python -m benchmarks.demos [--part demo|addresses|all] [--seeds N] [--first 0] [
 days and 7 hours apart, so that they fall on other days of the week and hours of the day).
 `addresses`: generate, train all, test, by the platform's addresses, on default data of 20 seeds
 until a fixed instant. Targets missed are those of the newest versions, by their own leading
-figures. With `--processes 1` a run has both cores, as a person's has; otherwise its seconds are
-those of one.
+figures. Words are hashed with a secret of each home, here one that its seed makes, so that a run
+can be repeated. With `--processes 1` a run has both cores, as a person's has; otherwise its seconds
+are those of one.
 
 Seeds 1000 to 1019 are for development, those from 0 are reported. Wanted: each demo ends with 0 and
 three models that serve, and at least 9 of 10 meet all targets; at least 19 of 20 runs by the
@@ -30,11 +31,12 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
+import numpy as np
 from benchmarks.common import markdown, mean_of, share_of
 from benchmarks.workers import add_seed_options, as_they_end, seeds_of
 
 from chatlift.registry.workspace import open_workspace
-from chatlift.settings import Settings
+from chatlift.settings import SECRET_BYTES, Settings
 from chatlift.vocabulary import ModelName
 
 ROOT = Path(__file__).parents[1]
@@ -131,8 +133,11 @@ def passed_of(text: str) -> str:
 
 
 @contextmanager
-def _home() -> Iterator[Path]:
+def _home(seed: int) -> Iterator[Path]:
+    """Yield an empty home whose secret is another one for each seed."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        secret = np.random.default_rng(seed).bytes(SECRET_BYTES).hex()
+        (Path(folder) / "secret.key").write_text(secret, encoding="ascii")
         yield Path(folder)
 
 
@@ -140,7 +145,7 @@ def result_of(run: Run) -> RunResult:
     """Run the commands one after the other in a fresh home, then look at what serves there."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("CHATLIFT_")}
     threads = {k: v for k, v in os.environ.items() if k == "CHATLIFT_THREADS"}
-    with _home() as home:
+    with _home(run.seed) as home:
         environment = kept | threads | {"CHATLIFT_HOME": str(home)}
         began = time.perf_counter()
         done = [_ended(command, environment) for command in commands_of(run)]
