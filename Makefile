@@ -53,6 +53,7 @@ chaos: $(READY) ## Kill processes and stop runs at random moments; about half an
 	@CHATLIFT_CHAOS=long OMP_WAIT_POLICY=passive $(BIN)/python -m pytest tests/chaos -s \
 		-p no:cacheprovider
 
+bench: $(READY) ## Measure again what docs/benchmarks.md tells; some hours on two cores
 	@for name in features one_contact generate importing receiving load learning run_real_data shuffled_labels leaks twenty_seeds engagement_gap gate reasons ladder demos base_rate calibration_checks seed_spread; do \
 		echo; echo "benchmarks.$$name"; \
 		OMP_WAIT_POLICY=passive $(BIN)/python -m benchmarks.$$name || exit 1; done
