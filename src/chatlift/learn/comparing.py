@@ -111,6 +111,7 @@ def same_recipe(first: Recipe, second: Recipe) -> bool:
         and first.features == second.features
         and first.left_out == second.left_out
         and first.rule == second.rule
+        and dict(first.directions) == dict(second.directions)
         and first.basis == second.basis
     )
 

@@ -65,6 +65,7 @@ class Estimator(Protocol):
         parameters: Parameters,
         seed: int,
         offset: Vector | None = None,
+        directions: Sequence[int] = (),
     ) -> Fitted:
         """Fit on labels from 0 to 1, on one thread.
 
@@ -73,6 +74,8 @@ class Estimator(Protocol):
         offset
             Log-odds per row to start from. What is fitted then is the correction to them: its
             margins are to be added to the offset of the rows they are asked for.
+        directions
+            Per column +1, -1 or 0: how trees may move along it; empty: as they like.
         """
 
     def load(self, content: bytes) -> Fitted:
@@ -203,6 +206,21 @@ class _Growing:
         return float(self.booster.eval(self.judge).rpartition(":")[2])
 
 
+def held_to(directions: Sequence[int]) -> dict[str, str]:
+    """Return the setting that holds trees to the directions.
+
+    Examples
+    --------
+    >>> held_to([1, 0, -1])
+    {'monotone_constraints': '(1,0,-1)'}
+    >>> held_to([0, 0])
+    {}
+    """
+    if not any(directions):
+        return {}
+    return {"monotone_constraints": f"({','.join(str(one) for one in directions)})"}
+
+
 class XGBoostRegression:
     """Boosted trees on the outcome from 0 to 1 with cross-entropy, so that it is a chance.
 
@@ -246,20 +264,26 @@ class XGBoostRegression:
         parameters: Parameters,
         seed: int,
         offset: Vector | None = None,
+        directions: Sequence[int] = (),
     ) -> FittedBooster:
         """Fit `trees` rounds."""
         import xgboost as xgb
 
         chosen = self._chosen(parameters, is_held=offset is not None)
         booster = xgb.train(
-            self._settings(chosen, seed),
+            self._settings(chosen, seed) | held_to(directions),
             Part(matrix=matrix, labels=labels, offset=offset).as_data(),
             num_boost_round=int(chosen["trees"]),
         )
         return FittedBooster(booster, is_share=False)
 
     def side_by_side(
-        self, trains: Sequence[Part], judges: Sequence[Part], parameters: Parameters, seed: int
+        self,
+        trains: Sequence[Part],
+        judges: Sequence[Part],
+        parameters: Parameters,
+        seed: int,
+        directions: Sequence[int] = (),
     ) -> tuple[list[FittedBooster], int]:
         """Fit one booster per training part, and say how many rounds serve them best.
 
@@ -268,6 +292,7 @@ class XGBoostRegression:
         """
         chosen = self._chosen(parameters, is_held=trains[0].offset is not None)
         settings = self._settings(chosen, seed) | {"eval_metric": "logloss"}
+        settings |= held_to(directions)
         growing = [_Growing.of(*pair, settings) for pair in zip(trains, judges, strict=True)]
         sizes = [len(judge.labels) for judge in judges]
         losses: list[float] = []
@@ -316,6 +341,7 @@ class XGBoostForest:
         parameters: Parameters,
         seed: int,
         offset: Vector | None = None,
+        directions: Sequence[int] = (),
     ) -> FittedBooster:
         """Fit one round of `trees` parallel trees on squared error, which for 0/1 is Gini."""
         import xgboost as xgb
@@ -339,6 +365,7 @@ class XGBoostForest:
         if offset is not None:
             # The weight of a row in the log loss is at most a quarter.
             settings |= self.held | {"min_child_weight": parameters["leaf_rows"] / 4}
+        settings |= held_to(directions)
         data = Part(matrix=matrix, labels=labels, offset=offset).as_data()
         return FittedBooster(xgb.train(settings, data, num_boost_round=1), is_share=offset is None)
 
@@ -426,9 +453,13 @@ class Logistic:
         parameters: Parameters,
         seed: int,
         offset: Vector | None = None,
+        directions: Sequence[int] = (),
     ) -> FittedLogistic:
-        """Fit by Newton's method, which needs no random numbers: the seed changes nothing."""
-        del seed
+        """Fit by Newton's method, which needs no random numbers: the seed changes nothing.
+
+        Curves may turn, so that directions change nothing either.
+        """
+        del seed, directions
         chosen = self.fallback | dict(parameters)
         lines, bends = lines_and_bends(matrix)
         bends = bends.with_levels(bends.levels * chosen["bend"])

@@ -55,6 +55,8 @@ class Recipe:
     """Names of imported attributes not to look at, such as `lead.close_reason`."""
     rule: tuple[str, ...] = ()
     """Features and attributes that the simple rule looks at."""
+    directions: Mapping[str, int] = field(default_factory=dict)
+    """Features along which trees may only rise (+1) or only fall (-1)."""
     basis: Rung | None = Rung.FULL
     """The rung to fit; None: all are fitted and the inner folds choose. A fit names its own."""
 
@@ -207,11 +209,18 @@ def fit(snapshot: Snapshot, recipe: Recipe) -> FittedModel:
         labels=snapshot.labels,
         folds=folds,
         inputs=RuleInputs.of(recipe.rule, (*recipe.features, *encoder.columns)),
+        directions=_directions(recipe, encoder),
     )
     ladder = climb(rows, recipe.estimator, recipe.parameters, recipe.seed, only=recipe.basis)
     shared = _Shared(snapshot, recipe, encoder, text, ladder, rows, _medians(matrix))
     rungs = {rung: shared.model(candidate) for rung, candidate in ladder.candidates.items()}
     return replace(rungs[ladder.chosen], rungs=rungs)
+
+
+def _directions(recipe: Recipe, encoder: AttributeEncoder) -> tuple[int, ...]:
+    """Return one direction per design column; a higher text score always means more likely."""
+    own = tuple(recipe.directions.get(name, 0) for name in recipe.features)
+    return (*own, *(0 for _ in encoder.columns), *(1 for _ in TEXT_COLUMNS))
 
 
 @dataclass(frozen=True)

@@ -263,6 +263,8 @@ class Rows:
     labels: Vector
     folds: NDArray[np.int64]
     inputs: RuleInputs
+    directions: tuple[int, ...] = ()
+    """Per design column +1, -1 or 0: how trees may move along it; empty: as they like."""
 
     @cached_property
     def masks(self) -> list[Mask]:
@@ -348,6 +350,8 @@ def _member(
 ) -> _FittedMember:
     """Fit an algorithm, or a correction to the offsets."""
     algorithm = ESTIMATORS[name]
+    # What corrects the rule may have to go against the sense of a column.
+    directions = rows.directions if offsets is None else ()
     trains, judges = [], []
     for place, mask in enumerate(rows.masks):
         start = None if offsets is None else offsets.inner[place]
@@ -356,16 +360,16 @@ def _member(
     rounds = 0
     inner: Sequence[Fitted]
     if isinstance(algorithm, XGBoostRegression):
-        inner, rounds = algorithm.side_by_side(trains, judges, parameters, seed)
+        inner, rounds = algorithm.side_by_side(trains, judges, parameters, seed, directions)
         parameters = dict(parameters) | {"trees": rounds}
     else:
         inner = [
-            algorithm.fit(train.matrix, train.labels, parameters, seed, train.offset)
+            algorithm.fit(train.matrix, train.labels, parameters, seed, train.offset, directions)
             for train in trains
         ]
     margins = [one.margins(judge.matrix) for one, judge in zip(inner, judges, strict=True)]
     whole = None if offsets is None else offsets.whole
-    fitted = algorithm.fit(rows.matrix, rows.labels, parameters, seed, whole)
+    fitted = algorithm.fit(rows.matrix, rows.labels, parameters, seed, whole, directions)
     return _FittedMember(
         fitted=fitted, margins=_gathered(rows, margins), inner=inner, rounds=rounds
     )

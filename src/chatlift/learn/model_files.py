@@ -155,6 +155,7 @@ def recipe_to_json(recipe: Recipe) -> dict[str, Any]:
         "features": list(recipe.features),
         "left_out": list(recipe.left_out),
         "rule": list(recipe.rule),
+        "directions": dict(recipe.directions),
         "basis": recipe.basis,
     }
 
@@ -168,6 +169,7 @@ def recipe_from_json(found: Mapping[str, Any]) -> Recipe:
         features=tuple(str(name) for name in found["features"]),
         left_out=tuple(str(name) for name in found.get("left_out", ())),
         rule=tuple(str(name) for name in found.get("rule", ())),
+        directions={str(name): int(one) for name, one in found.get("directions", {}).items()},
         basis=Rung(found.get("basis", Rung.FULL)),
     )
 

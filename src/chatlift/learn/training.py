@@ -88,6 +88,11 @@ class Task:
             ),
             left_out=tuple(sorted(self.left_out_columns)),
             rule=self.spec.rule,
+            directions={
+                feature.name: direction
+                for feature in self.features
+                if (direction := feature.direction.get(self.spec.model, 0))
+            },
             basis=self.basis,
         )
 

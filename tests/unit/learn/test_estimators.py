@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from chatlift.errors import Unavailable
-from chatlift.learn.estimators import FittedLogistic, Logistic, Matrix, Vector
+from chatlift.learn.estimators import ESTIMATORS, FittedLogistic, Logistic, Matrix, Vector
 
 NAMES = ("helps", "noise", "long tail", "yes or no", "constant", "never known", "both ends help")
 HELPS, BOTH_ENDS = NAMES.index("helps"), NAMES.index("both ends help")
@@ -206,3 +206,28 @@ NEW: dict[str, Any] = {"knots": [[0, 1]], "levels": [[0, 1]], "unknown": [0], "i
 def test_a_file_that_is_no_model_says_what_to_do(content: Any) -> None:
     with pytest.raises(Unavailable, match="roll back to the version before"):
         Logistic().load(json.dumps(content).encode())
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("xgboost_regression", {"trees": 20}),
+        (
+            "xgboost_forest",
+            {"trees": 20, "max_depth": 4, "leaf_rows": 5, "column_share": 1.0, "row_share": 0.8},
+        ),
+    ],
+)
+def test_trees_that_are_held_to_a_direction_never_turn(
+    name: str, parameters: dict[str, float]
+) -> None:
+    """The outcome rises with the column and falls again; a rising answer stays level then."""
+    random = np.random.default_rng(0)
+    column = random.uniform(-1, 1, 600)
+    labels = (random.random(600) < 0.9 - 0.8 * np.abs(column)).astype(np.float64)
+    matrix = column.reshape(-1, 1).astype(np.float32)
+    grid = np.linspace(-1, 1, 50).reshape(-1, 1).astype(np.float32)
+    free = ESTIMATORS[name].fit(matrix, labels, parameters, 0)
+    held = ESTIMATORS[name].fit(matrix, labels, parameters, 0, directions=(1,))
+    assert np.diff(free.margins(grid)).min() < 0
+    assert np.diff(held.margins(grid)).min() >= -1e-6

@@ -6,7 +6,7 @@ sequence of `Feature`, or a function without arguments that returns one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
@@ -48,16 +48,6 @@ def catalogue(model: ModelName) -> tuple[Feature, ...]:
 def all_features() -> tuple[Feature, ...]:
     """Return every feature, of all models; errors as in `catalogue`."""
     return merged([*FAMILIES.items(), *installed_features()])
-
-
-def monotone_directions(columns: Sequence[str], model: ModelName) -> tuple[int, ...]:
-    """Return per design column +1, -1 or 0: how the answer may move as its value grows.
-
-    As XGBoost takes `monotone_constraints`. Zero where the sense is not known beforehand, such as
-    for all imported attributes. More of the text score always means more likely.
-    """
-    known = {feature.name: feature.direction.get(model, 0) for feature in all_features()}
-    return tuple(1 if name.startswith(TEXT_PREFIX) else known.get(name, 0) for name in columns)
 
 
 def merged(origins: Iterable[tuple[str, Iterable[Feature]]]) -> tuple[Feature, ...]:

@@ -7,15 +7,8 @@ from dataclasses import replace
 import pytest
 
 from chatlift.errors import InvalidInput
-from chatlift.learn.features.catalogue import all_features, catalogue, monotone_directions
+from chatlift.learn.features.catalogue import all_features, catalogue
 from chatlift.vocabulary import ModelName
-
-COLUMNS = ("hours_since_last_message_in", "text_score_mean_30d", "lead.source=Referral")
-
-
-def test_directions_are_those_of_the_model() -> None:
-    assert monotone_directions(COLUMNS, ModelName.CHURN) == (1, 1, 0)
-    assert monotone_directions(COLUMNS, ModelName.ENGAGEMENT) == (0, 1, 0)
 
 
 def test_a_direction_stands_only_for_models_that_look_at_the_feature() -> None:
