@@ -18,12 +18,18 @@ Vector = NDArray[np.float64]
 
 ISOTONIC_FROM_ENTITIES = 1_000
 NEWTON_STEPS = 50
+HALVINGS = 40
+"""A Newton step is halved at most so often."""
+LEAST_GAIN = 1e-4
+"""Share of the promised gain that a step has to bring (Armijo 1966)."""
+ROUNDING = 1e-12
+"""Losses nearer than this, as a share, are equal."""
 RIDGE = 1e-3
+"""A faint pull on slope and intercept, so that perfectly separated rows stay finite."""
 LEAST_PROBABILITY = 1e-4
 """Probabilities are kept this far from 0 and 1."""
 TIE_BREAK = 1e-6
 """Share of the margin's own probability in a step of the isotonic curve: its rows keep an order."""
-"""A faint pull on slope and intercept, so that perfectly separated rows stay finite."""
 
 
 @dataclass(frozen=True)
@@ -104,9 +110,11 @@ def logistic_lines(margins: Vector, labels: Vector, weights: Vector) -> tuple[Ve
     """Return slope and intercept of the weighted regression, one each per row of weights.
 
     Fitted by Newton steps for all rows of weights (resamples x rows) at once, with a faint ridge
-    around slope 1 and intercept 0.
+    around slope 1 and intercept 0. A step that does not lower the loss is halved until it does:
+    on margins that part ones and zeros almost wholly, plain steps go astray and never settle.
     """
     slope, intercept = np.ones(len(weights)), np.zeros(len(weights))
+    loss = _line_loss(margins, labels, weights, slope, intercept)
     for _ in range(NEWTON_STEPS):
         probability = sigmoid(slope[:, None] * margins + intercept[:, None])
         rest = weights * (labels - probability)
@@ -119,11 +127,29 @@ def logistic_lines(margins: Vector, labels: Vector, weights: Vector) -> tuple[Ve
         area = by_slope * by_intercept - mixed**2
         step_slope = (by_intercept * pull_slope - mixed * pull_intercept) / area
         step_intercept = (by_slope * pull_intercept - mixed * pull_slope) / area
-        slope = slope + np.clip(step_slope, -2.0, 2.0)
-        intercept = intercept + np.clip(step_intercept, -2.0, 2.0)
+        gain = pull_slope * step_slope + pull_intercept * step_intercept
+        share, start = np.ones(len(weights)), loss
+        for _ in range(HALVINGS):
+            ends = slope + share * step_slope, intercept + share * step_intercept
+            loss = _line_loss(margins, labels, weights, *ends)
+            is_short = loss > start - LEAST_GAIN * share * gain + ROUNDING * (1 + start)
+            if not is_short.any():
+                break
+            share = np.where(is_short, share / 2, share)
+        slope, intercept = ends
         if max(np.abs(step_slope).max(), np.abs(step_intercept).max()) < 1e-7:
             break
     return slope, intercept
+
+
+def _line_loss(
+    margins: Vector, labels: Vector, weights: Vector, slope: Vector, intercept: Vector
+) -> Vector:
+    """Return the weighted log loss of each line, with the ridge."""
+    raised = slope[:, None] * margins + intercept[:, None]
+    losses = np.logaddexp(0, raised) - labels * raised
+    ridge = RIDGE * ((slope - 1) ** 2 + intercept**2) / 2
+    return np.asarray((weights * losses).sum(axis=1) + ridge)
 
 
 def platt(margins: Vector, labels: Vector) -> Calibrator:

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatlift.learn.calibration import (
+    RIDGE,
     Calibrator,
     calibrate,
     isotonic,
@@ -72,3 +73,16 @@ def test_a_curve_survives_json() -> None:
     curve = isotonic(margins, labels)
     again = Calibrator.from_json(curve.to_json())
     assert np.array_equal(again.probabilities(margins), curve.probabilities(margins))
+
+
+def test_a_line_settles_where_margins_part_ones_and_zeros_almost_wholly() -> None:
+    """Plain Newton steps never settled here, and rounding decided where they stood at the end."""
+    random = np.random.default_rng(0)
+    zeros, ones = random.uniform(-9, -2.9, 84), random.uniform(1, 9, 36)
+    margins = np.r_[zeros, ones, -2.66]
+    labels = np.r_[np.zeros(84), np.ones(37)]
+    slope, intercept = logistic_line(margins, labels)
+    rest = labels - sigmoid(slope * margins + intercept)
+    # At the minimum the penalised loss is flat both ways.
+    assert rest @ margins - RIDGE * (slope - 1) == pytest.approx(0, abs=1e-8)
+    assert rest.sum() - RIDGE * intercept == pytest.approx(0, abs=1e-8)
