@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from chatlift.learn.data_quality import Point
@@ -23,6 +23,8 @@ def data_lines(report: DataReport) -> list[str]:
         "",
         "READINESS",
         *(line for model in report.readiness for line in _model(model)),
+        *(["", "SERVING"] if report.standings else []),
+        *(standing.sentence for standing in report.standings),
     ]
 
 
@@ -87,7 +89,7 @@ def _model(model: ModelReadiness) -> list[str]:
 
 def _need(need: Need) -> str:
     mark = "ok" if need.is_met else "NO"
-    when = f", by {need.ready_on:%Y-%m-%d} at this pace" if need.ready_on else ""
+    when = f", {need.when}" if need.when else ""
     remedy = f" ({need.remedy})" if need.remedy else ""
     return f"  {mark}  {need.what}: {need.found:,}, {need.needed:,} needed{when}{remedy}"
 
@@ -100,9 +102,13 @@ def to_json(report: DataReport) -> dict[str, Any]:
             "is_ready": model.report.is_ready,
             "sentence": model.sentence,
             "undecided": model.report.undecided,
+            "support": asdict(model.report.support) if model.report.support else None,
             "needs": [asdict(need) | {"is_met": need.is_met} for need in model.report.needs],
         }
         for model in report.readiness
     ]
     points = [asdict(point) | {"is_problem": point.is_problem} for point in report.points]
-    return asdict(report) | {"points": points, "readiness": models}
+    serving = {standing.model: standing.sentence for standing in report.standings}
+    plain = asdict(replace(report, standings=()))
+    del plain["standings"]
+    return plain | {"points": points, "readiness": models, "serving": serving}

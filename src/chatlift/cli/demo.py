@@ -18,6 +18,7 @@ from chatlift.cli.test import judged
 from chatlift.cli.train import REFUSED, exit_code, trained
 from chatlift.errors import NotReady
 from chatlift.learn.threads import load_ahead
+from chatlift.registry.standing import standing_of
 from chatlift.registry.workspace import Workspace
 from chatlift.simulate.request import SimulationRequest
 from chatlift.vocabulary import ModelName
@@ -64,17 +65,18 @@ def shown(opened: Workspace, at: Desk, request: SimulationRequest) -> int:
     code = exit_code(trained(opened, TrainRequest(), at))
     serving = tuple(model for model in ModelName if opened.versions.champion(model))
     report = judged(opened, serving, at, version="champion", strict=False)
-    at.console.say(_refused(serving))
+    at.console.say(_not_serving(opened, serving))
     _best_leads(opened, at, request.until)
     at.console.say(_places(opened))
     return (0 if report.passed else 1) if code in {0, REFUSED} else code
 
 
-def _refused(serving: tuple[ModelName, ...]) -> list[str]:
+def _not_serving(opened: Workspace, serving: tuple[ModelName, ...]) -> list[str]:
     """Say of each model that does not serve why it was not tested."""
+    versions = opened.versions.list()
     return [
-        f"{model} was refused by the gate, so nothing of it serves; the verdict above says why. "
-        "That is an answer, too: the demo's data is made anew each time."
+        f"{model} was not tested. {standing_of(model, versions).sentence} That is an answer, too: "
+        "the demo's data is made anew each time."
         for model in ModelName
         if model not in serving
     ]

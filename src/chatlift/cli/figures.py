@@ -22,6 +22,7 @@ NAMES = {
     "lift_20": "Lift in the top 20 %",
     "base_rate": "Base Rate",
     "mean_score_gap": "Mean Score less Base Rate",
+    "log_loss": "Log Loss",
 }
 SHARES = frozenset({"accuracy", "precision", "recall", "base_rate"})
 PAIRED = frozenset({"calibration_slope", "calibration_intercept"})
@@ -57,6 +58,34 @@ def told_figure(metric: str, figure: Mapping[str, Any]) -> str:
     low, high = told_number(metric, figure["low"]), told_number(metric, figure["high"])
     level = "97.5" if metric in PAIRED else "95"
     return f"{value} ({level} % interval {low.removesuffix(' %')} to {high})"
+
+
+def told_gain(metric: str, gain: Mapping[str, Any]) -> str:
+    """Return how much better or worse a version is than a rival, never better by less than none.
+
+    Parameters
+    ----------
+    gain
+        The figure of the version less that of the rival, of a metric that is good when high.
+
+    Examples
+    --------
+    >>> told_gain("roc_auc", {"value": -0.024, "low": -0.05, "high": 0.002})
+    'worse by 0.024 (95 % interval 0.050 worse to 0.002 better)'
+    """
+    if gain["value"] is None:
+        return "not measurably better or worse"
+    told = f"{_way(gain['value'])} by {told_number(metric, abs(gain['value']))}"
+    if gain["low"] is None or gain["high"] is None:
+        return told
+    low, high = (
+        f"{told_number(metric, abs(end))} {_way(end)}" for end in (gain["low"], gain["high"])
+    )
+    return f"{told} (95 % interval {low} to {high})"
+
+
+def _way(gain: float) -> str:
+    return "better" if gain >= 0 else "worse"
 
 
 def figure_line(metric: str, figure: Mapping[str, Any]) -> str:

@@ -6,27 +6,32 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from chatlift.cli.figures import figure_line, name_of, told_bytes, told_number
-from chatlift.cli.training_report import main_file_of
+from chatlift.cli.training_report import main_file_of, mark, rival_lines
+from chatlift.learn.ladder_words import basis_lines
 from chatlift.learn.specs.directory import SPECS
 from chatlift.registry.champions import LedgerEntry
+from chatlift.registry.standing import standing_of
 from chatlift.registry.versions import Comparison, Version
 from chatlift.vocabulary import ModelName
 
 Damages = Mapping[int, str]
 """What is wrong with a version's files, by `version_id`; intact ones are absent."""
 HEAD = (
-    f"{'Version':<8}  {'Serves':<6}  {'Verdict':<13}  {'Failed check':<20}  {'Files':<7}  "
+    f"{'Version':<8}  {'Serves':<6}  {'Basis':<8}  {'Verdict':<13}  {'Failed check':<25}  "
+    f"{'Files':<7}  "
     f"{'Created (UTC)':<16}  {'Size':>8}  Figures"
 )
 
 
 def list_lines(versions: Sequence[Version], damages: Damages) -> list[str]:
-    """Return one line per model: what serves, else its newest version."""
+    """Return one line per model: what serves, else its newest version; then what was refused."""
     if not versions:
         return ["There are no versions yet. Train some with: chatlift train"]
     shown = shown_of(versions)
     rows = [f"{version.model:<13}  {version_row(version, damages)}" for version in shown]
-    return [f"{'Model':<13}  {HEAD}", *rows, *to_retrain(shown)]
+    standings = [standing_of(version.model, versions) for version in shown]
+    passed_over = [standing.sentence for standing in standings if standing.passed_over]
+    return [f"{'Model':<13}  {HEAD}", *rows, *passed_over, *to_retrain(shown)]
 
 
 def to_retrain(versions: Iterable[Version]) -> list[str]:
@@ -52,7 +57,7 @@ def version_row(version: Version, damages: Damages) -> str:
     """Return number, role, verdict, state of the files, age, size and figures of a version."""
     return (
         f"{'v' + str(version.number):<8}  {'yes' if version.is_champion else 'no':<6}  "
-        f"{version.verdict:<13}  {version.first_failed_check or '-':<20}  "
+        f"{version.basis:<8}  {version.verdict:<13}  {version.first_failed_check or '-':<25}  "
         f"{'DAMAGED' if version.version_id in damages else 'intact':<7}  "
         f"{version.created_at:%Y-%m-%d %H:%M}  {told_bytes(version.size_bytes):>8}  "
         f"{told_metrics(version)}"
@@ -75,6 +80,7 @@ def model_lines(
     """Return all versions of a model and who served when."""
     lines = [f"{model}: {SPECS[model].question}", *([HEAD] if versions else [])]
     lines += [version_row(v, damages) for v in versions] or ["There are no versions."]
+    lines += [standing_of(model, versions).sentence] if versions else []
     lines += to_retrain(versions)
     lines += ["", "Who served when (UTC)"] if ledger else []
     return [*lines, *(_entry(entry) for entry in ledger)]
@@ -99,8 +105,11 @@ def version_lines(version: Version, damages: Damages) -> list[str]:
         f"Size: {told_bytes(version.size_bytes)}; manifest SHA-256 {version.manifest_sha256}",
         _files(damages.get(version.version_id)),
         *to_retrain([version]),
+        *basis_lines(version.basis, version.evaluation),
         f"Measured {version.evaluation['basis_words']}",
         *(figure_line(name, figure) for name, figure in figures.items()),
+        "Beside it, on the same rows",
+        *rival_lines(version.evaluation),
         f"Gate verdict: {version.verdict}",
         *(_check(check) for check in version.gate["checks"]),
     ]
@@ -111,13 +120,14 @@ def _files(damage: str | None) -> str:
 
 
 def _check(check: dict[str, Any]) -> str:
-    return f"  {'ok ' if check['passed'] else 'NO '} {check['sentence']}"
+    return f"  {mark(passed=check['passed'], kind=check['kind'])} {check['sentence']}"
 
 
 def comparison_lines(found: Comparison) -> list[str]:
     """Return two versions side by side."""
     first, second = found.first, found.second
     lines = [f"{first.model:<26} {'v' + str(first.number):>14} {'v' + str(second.number):>14}"]
+    lines.append(f"{'Basis':<26} {first.basis:>14} {second.basis:>14}")
     for name, (one, two) in found.metrics.items():
         lines.append(
             f"{name_of(name):<26} {told_number(name, one):>14} {told_number(name, two):>14}"
@@ -140,7 +150,9 @@ def to_json(versions: Iterable[Version], damages: Damages) -> list[dict[str, Any
             "size_bytes": version.size_bytes,
             "created_at": version.created_at,
             "run_id": version.run_id,
+            "basis": version.basis,
             "verdict": version.verdict,
+            "notes": list(version.notes),
             "failed_check": version.first_failed_check,
             "forgotten_contacts": version.forgotten_count,
             "damage": damages.get(version.version_id),

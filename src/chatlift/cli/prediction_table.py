@@ -34,6 +34,7 @@ CSV_COLUMNS = (
     "reasons_against",
     "best_time",
     "model_version",
+    "basis",
     "as_of",
 )
 
@@ -42,7 +43,7 @@ def table_lines(report: PredictReport) -> list[str]:
     """Return the answers as lines for a person, with all that has to be said about them."""
     spec = SPECS[report.model]
     lines = [
-        f"{spec.question} {report.model} v{report.version_number}, "
+        f"{spec.question} {report.model} v{report.version_number} (basis: {report.basis}), "
         f"as of {report.as_of:%Y-%m-%d %H:%M} UTC",
         *_notes(report),
         *_answers(report.model, report.predictions),
@@ -138,6 +139,7 @@ def _cells(report: PredictReport, prediction: Prediction) -> list[str | float]:
         BETWEEN_REASONS.join(words_of(answer.reasons, raises=False)),
         answer.best_time or "",
         report.version_number,
+        report.basis,
         answer.as_of.isoformat(),
     ]
 
@@ -158,6 +160,7 @@ def to_json(report: PredictReport) -> dict[str, Any]:
     return {
         "model": report.model,
         "model_version": report.version_number,
+        "basis": report.basis,
         "as_of": report.as_of,
         "in_hindsight": report.in_hindsight,
         "is_stale": report.is_stale,

@@ -43,13 +43,18 @@ def train(
     settings: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="NAME=VALUE", help="A hyperparameter: max_depth=3, churn.trees=200."
+            "--set",
+            metavar="NAME=VALUE",
+            help="A hyperparameter or the basis: max_depth=3, churn.trees=200, basis=full, "
+            "lead_scoring.basis=rule.",
         ),
     ] = None,
     params: Annotated[
         Path | None,
         typer.Option(
-            exists=True, dir_okay=False, help="Hyperparameters by model, as TOML or JSON."
+            exists=True,
+            dir_okay=False,
+            help="Hyperparameters and basis by model, as TOML or JSON.",
         ),
     ] = None,
     accept_column: Annotated[
@@ -72,13 +77,15 @@ def train(
 ) -> None:
     """Train one model or all three, judge them on rows they have not seen, promote the good ones.
 
-    Ends with 0 if every model was promoted or kept for want of evidence, 4 if the gate refused
-    one, 3 if none had enough data or what was asked does not fit it, 1 if one failed. Ctrl-C stops
+    Ends with 0 if every version was promoted or kept as a candidate for want of evidence, 4 if the
+    gate refused one, whether or not an earlier one goes on serving, 3 if none had enough data or
+    what was asked does not fit it, 1 if one failed. Notes of the gate are no refusals. Ctrl-C stops
     cleanly: what serves is untouched.
 
     Example: chatlift train churn --set trees=200
     """
     models = models_named(model)
+    chosen = chosen_parameters(models, settings or [], params)
     with as_usage():
         request = TrainRequest(
             models=models,
@@ -86,7 +93,8 @@ def train(
             test_size=test_size,
             cv_folds=cv_folds,
             seed=seed,
-            parameters=chosen_parameters(models, settings or [], params),
+            parameters=chosen.parameters,
+            bases=chosen.bases,
             require_targets=require_targets,
             promote=not no_promote,
             accepted_columns=frozenset(accept_column or ()),
@@ -117,7 +125,12 @@ def trained(
 
 
 def exit_code(report: TrainReport) -> int:
-    """Return how the command ends: the worst of the models, too little data only if all lack it."""
+    """Return how the command ends: the worst of the models, too little data only if all lack it.
+
+    A refusal counts where an earlier version serves on as well: something was shown to be worse or
+    unsafe, and a person should look. A version kept as a candidate is the ordinary end of a
+    retraining that shows nothing, and no failure.
+    """
     verdicts = [outcome.decision.verdict for outcome in report.outcomes if outcome.decision]
     failures = {outcome.error["kind"] for outcome in report.outcomes if outcome.error}
     if failures - UNREADY_KINDS:

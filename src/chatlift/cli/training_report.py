@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from chatlift.cli.console import heading
-from chatlift.cli.figures import figure_line, name_of, told_figure, told_number
+from chatlift.cli.figures import figure_line, name_of, told_figure, told_gain, told_number
 from chatlift.cli.log_file import failure_lines
-from chatlift.learn.gate import Check, Decision
+from chatlift.learn.gate import CheckKind, Decision
+from chatlift.learn.ladder_words import basis_lines
 from chatlift.learn.specs.directory import SPECS
 from chatlift.registry.versions import Version
-from chatlift.vocabulary import ModelName, Verdict
+from chatlift.vocabulary import ModelName, Rung, Verdict
 from chatlift.workflows.train import ModelOutcome, TrainReport, TrainRequest
 
 LOWEST_ACCURACY = 0.5
+COIN_AUC = 0.5
+"""Ranks no better than chance."""
 VERDICT_WORDS = {
     Verdict.PROMOTE: "PROMOTED",
     Verdict.KEEP_CHAMPION: "KEPT AS CANDIDATE",
@@ -32,6 +35,7 @@ OTHER_FIGURES = (
     "calibration_error",
     "lift_20",
 )
+RUNG_FIGURES = ("roc_auc", "brier", "log_loss")
 RIVAL_FIGURES = ("mae", "r2", "accuracy", "f1", "roc_auc")
 
 
@@ -62,13 +66,14 @@ def model_report(outcome: ModelOutcome) -> list[str]:
         *_samples(outcome.model, found["counts"]),
         *([found["undated"]] if found.get("undated") else []),
         *_hyperparameters(outcome),
+        *_rung(outcome),
         "Training complete",
         *_performance(outcome.model, found),
         *_beside(outcome.model, found),
         *_by_age(found["by_age"]),
         *_gate(outcome.decision),
         *_saved(outcome.model, outcome.version),
-        *_warning(found["figures"]),
+        *_warnings(found["figures"]),
     ]
 
 
@@ -98,6 +103,15 @@ def _hyperparameters(outcome: ModelOutcome) -> list[str]:
         f"Hyperparameters: {told or 'the defaults'}{kept}",
         *(f"Attribute left out: {name}: {why}" for name, why in left_out.items()),
     ]
+
+
+def _rung(outcome: ModelOutcome) -> list[str]:
+    """Return what ships, how it was chosen, and what more data would allow."""
+    found = outcome.evaluation or {}
+    basis = Rung(found.get("shipped_rung", Rung.FULL))
+    support = outcome.readiness.support if outcome.readiness else None
+    waits = support is not None and basis in support.rungs and bool(support.next_rungs)
+    return [*basis_lines(basis, found), *([f"  {support.sentence}"] if support and waits else [])]
 
 
 def _performance(model: ModelName, found: Mapping[str, Any]) -> list[str]:
@@ -130,8 +144,7 @@ def _beside(model: ModelName, found: Mapping[str, Any]) -> list[str]:
     figures = found["figures"]
     others = [name for name in OTHER_FIGURES if name not in SPECS[model].headline_metrics]
     lines = [figure_line("base_rate", figures["base_rate"])]
-    lines.append(_rival("Simple rule", found["rule"]))
-    lines.append(_rival("Reference fit", found["reference"]))
+    lines += ["Beside it, on the same rows", *rival_lines(found)]
     lines += [
         "Other figures",
         *(figure_line(metric, figures[metric]) for metric in others),
@@ -143,10 +156,34 @@ def _beside(model: ModelName, found: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def rival_lines(found: Mapping[str, Any]) -> list[str]:
+    """Return a line for the rule, each other rung, the prescribed algorithm and the reference.
+
+    Parameters
+    ----------
+    found
+        An evaluation as `learn.reporting.evaluation_to_json` tells it.
+    """
+    rungs = found.get("rungs", {})
+    told = [
+        ("Simple rule", found["rule"]),
+        ("Held close to it", rungs.get(Rung.SHRUNKEN)),
+        ("Prescribed algorithm", found.get("prescribed")),
+        ("Weighted sum", rungs.get(Rung.BLEND)),
+        ("Reference fit", found["reference"]),
+    ]
+    return [_rival(title, rival) for title, rival in told if rival is not None]
+
+
 def _rival(title: str, rival: Mapping[str, Any]) -> str:
-    auc = told_number("roc_auc", rival["figures"]["roc_auc"]["value"])
-    gain = told_figure("roc_auc", rival["auc_gain"])
-    return f"  {title} ({rival['name']}): ROC AUC {auc}; the model is better by {gain}"
+    figures = rival["figures"]
+    told = ", ".join(
+        f"{name_of(name)} {told_number(name, figures[name]['value'])}"
+        for name in RUNG_FIGURES
+        if name in figures
+    )
+    gain = told_gain("roc_auc", rival["auc_gain"])
+    return f"  {title} ({rival['name']}): {told}; by ROC AUC the version is {gain}"
 
 
 def _compact(title: str, figures: Mapping[str, Any] | None) -> list[str]:
@@ -170,12 +207,18 @@ def _by_age(by_age: Mapping[str, Mapping[str, Any]]) -> list[str]:
 def _gate(decision: Decision) -> list[str]:
     return [
         f"Gate verdict: {VERDICT_WORDS[decision.verdict]}",
-        *(f"  {_mark(check)} {check.sentence}" for check in decision.checks),
+        *(
+            f"  {mark(passed=check.passed, kind=check.kind)} {check.sentence}"
+            for check in decision.checks
+        ),
     ]
 
 
-def _mark(check: Check) -> str:
-    return "ok " if check.passed else "NO "
+def mark(*, passed: bool, kind: str) -> str:
+    """Return how a check of the gate is marked; a note is never a failure."""
+    if passed:
+        return "ok  "
+    return "note" if kind == CheckKind.NOTE else "NO  "
 
 
 def _saved(model: ModelName, version: Version | None) -> list[str]:
@@ -189,14 +232,21 @@ def main_file_of(model: ModelName, version: Version) -> Path:
     return Path(version.folder) / SPECS[model].main_file
 
 
-def _warning(figures: Mapping[str, Any]) -> list[str]:
-    accuracy = figures["accuracy"]["value"]
-    if accuracy is None or accuracy >= LOWEST_ACCURACY:
-        return []
-    return [
-        f"Warning: accuracy is {told_number('accuracy', accuracy)}, worse than a coin. Check that "
-        "outcomes are recorded the right way round, import more history, and train again."
-    ]
+def _warnings(figures: Mapping[str, Any]) -> list[str]:
+    """Warn of an order that is shown to be upside down, and of an accuracy below a coin's."""
+    accuracy, auc = figures["accuracy"]["value"], figures["roc_auc"]
+    warnings = []
+    if auc["high"] is not None and auc["high"] < COIN_AUC:
+        warnings.append(
+            f"Warning: ROC AUC is {told_figure('roc_auc', auc)}, shown to rank the wrong way. "
+            "Check that outcomes are recorded the right way round, and train again."
+        )
+    if accuracy is not None and accuracy < LOWEST_ACCURACY:
+        warnings.append(
+            f"Warning: accuracy is {told_number('accuracy', accuracy)}, worse than a coin. Look at "
+            "the data with `chatlift data check`, import more history, and train again."
+        )
+    return warnings
 
 
 def summary(report: TrainReport) -> list[str]:
@@ -211,14 +261,23 @@ def summary(report: TrainReport) -> list[str]:
 
 def _summary_line(outcome: ModelOutcome) -> str:
     name = f"{outcome.model:<13}"
+    serves = _serves_instead(outcome)
     if outcome.evaluation is None or outcome.decision is None:
-        return f"{name} {outcome.status.replace('_', ' ').upper()}: the sentence above says why"
+        status = outcome.status.replace("_", " ").upper()
+        return f"{name} {status}: the sentence above says why; {serves}"
     figures = outcome.evaluation["figures"]
     told = ", ".join(
         f"{name_of(metric)} {told_number(metric, figures[metric]['value'])}"
         for metric in SPECS[outcome.model].headline_metrics
     )
-    return f"{name} {_state(outcome)}: {told}"
+    ending = "" if outcome.decision.verdict is Verdict.PROMOTE else f"; {serves}"
+    return f"{name} {_state(outcome)}: {told}{ending}"
+
+
+def _serves_instead(outcome: ModelOutcome) -> str:
+    if outcome.serving_number is None:
+        return "nothing serves"
+    return f"v{outcome.serving_number} goes on serving"
 
 
 def _state(outcome: ModelOutcome) -> str:
@@ -228,19 +287,33 @@ def _state(outcome: ModelOutcome) -> str:
         return outcome.status.upper()
     if decision.verdict is Verdict.PROMOTE and not version.is_champion:
         return f"v{version.number} PASSED, NOT PROMOTED"
-    return f"v{version.number} {VERDICT_WORDS[decision.verdict]}"
+    failed = ", ".join(check.name for check in decision.checks if check.stands_in_the_way)
+    by = f" by {failed}" if failed else ""
+    return f"v{version.number} {VERDICT_WORDS[decision.verdict]}{by}"
 
 
 def _next_steps(outcomes: Sequence[ModelOutcome]) -> list[str]:
+    waiting = [o.version for o in outcomes if o.version is not None and not o.version.is_champion]
+    return [*(_about_waiting(version) for version in waiting), *_way_on(outcomes)]
+
+
+def _about_waiting(version: Version) -> str:
+    """Return how to go on with a version that does not serve."""
+    model, number = version.model, version.number
+    if version.verdict is Verdict.PROMOTE:
+        return f"To let {model} v{number} serve: chatlift models promote {model} {number}"
+    return f"Why {model} v{number} does not serve: chatlift models show {model} --version {number}"
+
+
+def _way_on(outcomes: Sequence[ModelOutcome]) -> list[str]:
     serving = [o.model for o in outcomes if o.version is not None and o.version.is_champion]
     if serving:
         return [f"Go on with: chatlift test {serving[0]}, then chatlift predict {serving[0]}"]
-    waiting = next((o for o in outcomes if o.version is not None), None)
-    if waiting is None and any(outcome.status == "failed" for outcome in outcomes):
+    if any(outcome.version is not None for outcome in outcomes):
+        return []
+    if any(outcome.status == "failed" for outcome in outcomes):
         return ["Go on with: chatlift runs show, which tells more of what failed."]
-    if waiting is None:
-        return ["Go on with: chatlift import, or wait for more outcomes."]
-    return [f"Go on with: chatlift models show {waiting.model}"]
+    return ["Go on with: chatlift import, or wait for more outcomes."]
 
 
 def to_json(report: TrainReport) -> dict[str, Any]:
@@ -263,10 +336,13 @@ def _outcome_to_json(outcome: ModelOutcome) -> dict[str, Any]:
         "sentence": outcome.sentence,
         "version": version.number if version else None,
         "serves": version.is_champion if version else False,
+        "serving_version": outcome.serving_number,
+        "basis": version.basis if version else None,
         "saved": str(main_file_of(outcome.model, version)) if version else None,
         "parameters": dict(outcome.parameters),
         "evaluation": outcome.evaluation,
         "verdict": outcome.decision.verdict if outcome.decision else None,
+        "notes": list(outcome.decision.notes) if outcome.decision else [],
         "checks": [asdict(check) for check in outcome.decision.checks] if outcome.decision else [],
         "findings": [asdict(finding) for finding in outcome.findings],
         "readiness": asdict(outcome.readiness) if outcome.readiness else None,

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from chatlift.learn.calibration import sigmoid
+from chatlift.learn.calibration import shifted, sigmoid
 
 Vector = NDArray[np.float64]
 Instants = NDArray[np.int64]
@@ -98,3 +98,26 @@ def walking_shifts(
             log_odds[known], labels[known], begun[known], entities[known], start
         )
     return shifts
+
+
+def mean_points_moved(probabilities: Vector, shift: float) -> float:
+    """Return by how many points of the score a shift that is in the probabilities moved them.
+
+    Parameters
+    ----------
+    probabilities
+        One per row, after the shift.
+
+    Returns
+    -------
+    float
+        Mean over the rows, on the 0-100 scale; negative where scores were lowered; 0 without rows.
+
+    Examples
+    --------
+    >>> round(mean_points_moved(np.array([0.75, 0.75]), float(np.log(3))), 6)
+    25.0
+    """
+    if not len(probabilities):
+        return 0.0
+    return float(100 * np.mean(probabilities - shifted(probabilities, -shift)))

@@ -159,6 +159,8 @@ class Evidence:
     against: AgainstChampion | None
     is_generated: bool = False
     """Whether the data was generated; such data may be as easy as it likes."""
+    moving_columns: Sequence[str] = ()
+    """Columns that move the scores most, the strongest first; wanted only where `is_too_good`."""
 
 
 def decide(evidence: Evidence) -> Decision:
@@ -387,10 +389,17 @@ def _outcomes_to_settle(gain: Figure, judged: int) -> int:
     return max(10 * round(judged * (reach / wanted) ** 2 / 10), judged)
 
 
+def is_too_good(evaluation: Evaluation) -> bool:
+    """Tell whether it ranks so well that it has most likely seen the outcome."""
+    low = evaluation.figures["roc_auc"].low
+    return low is not None and low > TOO_GOOD_AUC
+
+
 def _is_believable(evidence: Evidence) -> Check | None:
     auc = evidence.evaluation.figures["roc_auc"]
-    if evidence.is_generated or auc.low is None or auc.low <= TOO_GOOD_AUC:
+    if evidence.is_generated or not is_too_good(evidence.evaluation):
         return None
+    named = f" ({', '.join(evidence.moving_columns)})" if evidence.moving_columns else ""
     return _measured(
         auc,
         name="believable",
@@ -398,8 +407,8 @@ def _is_believable(evidence: Evidence) -> Check | None:
         passed=False,
         threshold=TOO_GOOD_AUC,
         sentence=f"ROC AUC {_figure_words(auc)} is too good to be true for what customers do. "
-        "Look at the columns that move the scores most: one of them may be filled in after the "
-        "outcome. Leave it out with --leave-out.",
+        f"Look at the columns that move the scores most{named}: one of them may be filled in "
+        "after the outcome. Leave an imported one out with --leave-out.",
     )
 
 

@@ -65,6 +65,8 @@ MEMBERS_OF: Mapping[Rung, tuple[Member, ...]] = MappingProxyType(
     }
 )
 """The members of each rung; those of a blend have fitted weights, all others count once."""
+ALWAYS_FITTED = (Rung.RULE, Rung.FULL)
+"""Rungs whose figures stand beside those of every version."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -291,9 +293,10 @@ def climb(
     Parameters
     ----------
     only
-        The rung to fit; None: all, and the one that the data supports is chosen.
+        The rung to ship, beside which only the rule and the prescribed algorithm are fitted, so
+        that their figures can stand beside its own; None: the one that the data supports.
     """
-    rungs = tuple(Rung) if only is None else (only,)
+    rungs = tuple(rung for rung in Rung if only is None or rung in {only, *ALWAYS_FITTED})
     needed = {Member.PRESCRIBED, *(member for rung in rungs for member in MEMBERS_OF[rung])}
     members = _members(rows, estimator, parameters, seed, needed)
     candidates = {rung: _candidate(rung, members, rows) for rung in rungs}

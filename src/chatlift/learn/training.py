@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from chatlift.errors import InvalidInput
 from chatlift.history import History
+from chatlift.learn.anchoring import mean_points_moved
 from chatlift.learn.closings import ClosingsOf, contact_closings, lead_closings
 from chatlift.learn.comparing import Champion, compare, same_recipe
 from chatlift.learn.evaluation import (
@@ -26,9 +28,18 @@ from chatlift.learn.evaluation import (
 )
 from chatlift.learn.features.declare import Feature
 from chatlift.learn.fitting import Fit, FittedModel, Recipe, fit
-from chatlift.learn.gate import AgainstChampion, CheckKind, Decision, Evidence, Leak, decide
+from chatlift.learn.gate import (
+    AgainstChampion,
+    CheckKind,
+    Decision,
+    Evidence,
+    Leak,
+    decide,
+    is_too_good,
+)
 from chatlift.learn.leaks import find_leaks
 from chatlift.learn.model_files import from_files, to_files
+from chatlift.learn.movement import most_moving
 from chatlift.learn.readiness import ReadinessReport, assess_history
 from chatlift.learn.scoring import Scorer
 from chatlift.learn.snapshots import Snapshot, take_snapshot
@@ -73,6 +84,8 @@ class Task:
     """The rung to ship; None: the one that the data supports."""
     is_generated: bool = False
     """Whether the account's data was generated."""
+    now: datetime | None = None
+    """The present instant, for the days that readiness names; labels never look at it."""
 
     @property
     def recipe(self) -> Recipe:
@@ -132,7 +145,7 @@ def train_model(
     """
     _step(report, "examples", 0.02, "finding examples and their labels")
     examples = thinned(task.spec.examples(history, task.choices.spans))
-    readiness = assess_history(history, examples, task.spec, task.choices)
+    readiness = assess_history(history, examples, task.spec, task.choices, now=task.now)
     if not readiness.is_ready:
         return readiness
     _step(report, "features", 0.05, "computing what was known at each cutoff")
@@ -330,7 +343,16 @@ def _evidence(
         require_targets=task.require_targets,
         against=against,
         is_generated=task.is_generated,
+        moving_columns=_moving_columns(task, snapshot, evaluation, model),
     )
+
+
+def _moving_columns(
+    task: Task, snapshot: Snapshot, evaluation: Evaluation, model: FittedModel
+) -> tuple[str, ...]:
+    """Return the columns to look at where the figures are too good to be true."""
+    is_suspicious = is_too_good(evaluation) and not task.is_generated
+    return most_moving(model, snapshot) if is_suspicious else ()
 
 
 def _leaks(history: History, task: Task, snapshot: Snapshot) -> list[Leak]:
@@ -358,6 +380,15 @@ def trained_on(stored: pl.DataFrame) -> frozenset[tuple[int, int]]:
     shipped = stored.filter(pl.col("fold") == SHIPPED_FOLD)
     keys = shipped.select("entity_id", pl.col("cutoff").dt.timestamp("us"))
     return frozenset(keys.iter_rows())
+
+
+def anchor_points(trained: Trained) -> float:
+    """Return by how many points on average the anchor moves the scores of the training examples.
+
+    On the 0-100 scale; negative where it lowers them.
+    """
+    shipped = trained.stored.filter(pl.col("fold") == SHIPPED_FOLD)
+    return mean_points_moved(shipped.get_column("probability").to_numpy(), trained.model.anchor)
 
 
 def mature_entities(stored: pl.DataFrame) -> NDArray[np.int64]:

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from chatlift.learn.scoring import Scorer
 from chatlift.registry.champions import champion_id
 from chatlift.registry.serving import scorer_of
-from chatlift.registry.versions import NoChampion, Serving, Version
+from chatlift.registry.versions import Serving, Version
 from chatlift.registry.workspace import Workspace
 from chatlift.vocabulary import ModelName
 
@@ -141,10 +141,10 @@ class LoadedVersions:
 
 def _champion_id(workspace: Workspace, model: ModelName) -> int:
     with workspace.database.read() as connection:
-        return named_champion_id(connection, workspace.account.account_id, model)
+        return named_champion_id(connection, workspace, model)
 
 
-def named_champion_id(connection: Connection, account_id: int, model: ModelName) -> int:
+def named_champion_id(connection: Connection, workspace: Workspace, model: ModelName) -> int:
     """Return the number that the database has for the version that serves.
 
     Raises
@@ -152,7 +152,7 @@ def named_champion_id(connection: Connection, account_id: int, model: ModelName)
     NoChampion
         If none serves.
     """
-    found = champion_id(connection, account_id, model)
+    found = champion_id(connection, workspace.account.account_id, model)
     if found is None:
-        raise NoChampion(model)
+        raise workspace.versions.no_champion(model, connection)
     return found

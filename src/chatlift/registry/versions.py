@@ -71,13 +71,22 @@ class VersionNotFound(NotFound):
 
 
 class NoChampion(NotReady):
-    """No version of the model serves."""
+    """No version of the model serves.
 
-    def __init__(self, model: ModelName) -> None:
-        super().__init__(
-            f"No version of {model} serves yet. Train one with `chatlift train {model}`, "
-            f"or promote one that `chatlift models show {model}` lists."
-        )
+    Parameters
+    ----------
+    newest
+        The newest version, which does not serve either; None: there is none.
+    """
+
+    def __init__(self, model: ModelName, newest: Version | None = None) -> None:
+        if newest is None:
+            self.sentence = f"No version of {model} serves yet: there is none."
+            way = f"Train one with `chatlift train {model}`."
+        else:
+            self.sentence = f"No version of {model} serves. {newest.judgement} Nothing else serves."
+            way = newest.way_to_serve
+        super().__init__(f"{self.sentence} {way}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,12 +114,43 @@ class Version:
     @property
     def first_failed_check(self) -> str | None:
         """Name of the gate's first check that stood in the way; None where none did."""
-        failed = (
-            check["name"]
-            for check in self.gate["checks"]
-            if not check["passed"] and check["kind"] != "note"
-        )
+        failed = self._failed_check
+        return failed["name"] if failed else None
+
+    @property
+    def _failed_check(self) -> Mapping[str, Any] | None:
+        failed = (c for c in self.gate["checks"] if not c["passed"] and c["kind"] != "note")
         return next(failed, None)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of the version, though it refused nothing."""
+        return tuple(
+            check["sentence"]
+            for check in self.gate["checks"]
+            if not check["passed"] and check["kind"] == "note"
+        )
+
+    @property
+    def judgement(self) -> str:
+        """What the gate decided, and by which check, as a sentence."""
+        failed = self._failed_check
+        if failed is None:
+            return f"v{self.number} passed the gate and does not serve."
+        word = "refused" if self.verdict is Verdict.REFUSE else "kept as a candidate"
+        return f"v{self.number} was {word} by the check {failed['name']}: {failed['sentence']}"
+
+    @property
+    def way_to_serve(self) -> str:
+        """What to do, on the command line, so that it or a better one serves."""
+        promote = f"chatlift models promote {self.model} {self.number}"
+        if self.verdict is Verdict.PROMOTE:
+            return f"Let it serve with `{promote}`."
+        return (
+            f"See all checks with `chatlift models show {self.model} --version {self.number}`. "
+            f"Mend what it names and train again, or let it serve all the same with `{promote} "
+            "--reason ...`."
+        )
 
     @property
     def basis(self) -> Rung:
@@ -249,7 +289,7 @@ class Versions:
         if chosen:
             return chosen[0]
         if wanted == "champion":
-            raise NoChampion(model)
+            raise NoChampion(model, found[0] if found else None)
         raise VersionNotFound(model, str(wanted), found[0].number if found else None)
 
     def champion(self, model: ModelName, *, as_of: datetime | None = None) -> Version | None:
@@ -259,6 +299,11 @@ class Versions:
         entries = _until(self.ledger(model), as_of)
         number = entries[-1].to_number if entries else None
         return next((found for found in self.list(model) if found.number == number), None)
+
+    def no_champion(self, model: ModelName, connection: Connection) -> NoChampion:
+        """Return the error that says why no version of the model serves."""
+        versions = self._select(connection, VERSIONS.c.model == model)
+        return NoChampion(model, versions[0] if versions else None)
 
     def gate_counts(self, model: ModelName) -> GateCounts:
         """Return what the gate has counted for a model so far."""
@@ -395,7 +440,7 @@ class Versions:
         """
         champion = self.champion(model)
         if champion is None:
-            raise NoChampion(model)
+            raise self._none_serves(model)
         try:
             return Serving(version=champion, artifact=self.load(champion), warning=None)
         except DamagedArtifact as damage:
@@ -456,6 +501,10 @@ class Versions:
         for folder in orphans:
             shutil.rmtree(folder, ignore_errors=True)
         return tuple(folder.name for folder in orphans)
+
+    def _none_serves(self, model: ModelName) -> NoChampion:
+        with self._database.read() as connection:
+            return self.no_champion(model, connection)
 
     def _select(self, connection: Connection, *chosen: ColumnElement[bool]) -> tuple[Version, ...]:
         joined = VERSIONS.outerjoin(STATES, STATES.c.champion_version_id == VERSIONS.c.version_id)

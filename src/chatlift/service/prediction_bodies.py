@@ -12,6 +12,8 @@ from chatlift.learn.explain import Reason
 from chatlift.learn.scoring import Answer
 from chatlift.service.asked_bodies import AskedBody, asking
 from chatlift.service.training_bodies import NOON, shown
+from chatlift.service.version_bodies import OF_BASIS
+from chatlift.vocabulary import Rung
 from chatlift.workflows.answer import MOST_IDS
 
 PREDICTION = {
@@ -35,6 +37,7 @@ PREDICTION = {
     "recommendation": "High priority - contact immediately",
     "best_time": None,
     "model_version": 3,
+    "basis": "blend",
     "as_of": NOON,
 }
 
@@ -88,14 +91,19 @@ class PredictionBody(BaseModel):
     recommendation: str
     best_time: str | None = Field(description="engagement: when the contact answered more often.")
     model_version: int
+    basis: Rung = Field(description=OF_BASIS)
     as_of: datetime
 
     @classmethod
-    def of(cls, external_id: str, answer: Answer, version: int, texts: Texts) -> PredictionBody:
+    def of(
+        cls, external_id: str, answer: Answer, version: int, basis: Rung, texts: Texts
+    ) -> PredictionBody:
         """Return an answer as it is shown.
 
         Parameters
         ----------
+        version, basis
+            Who answers, and what its scores are made of.
         texts
             The messages that the caller may read, by number.
         """
@@ -112,6 +120,7 @@ class PredictionBody(BaseModel):
             recommendation=answer.recommendation,
             best_time=answer.best_time,
             model_version=version,
+            basis=basis,
             as_of=answer.as_of,
         )
 
@@ -121,6 +130,7 @@ class NotesBody(BaseModel):
 
     model: str
     model_version: int
+    basis: Rung = Field(description=OF_BASIS)
     as_of: datetime = Field(description="The last instant that is known.")
     is_stale: bool = Field(description="The data ends more than a day before now.")
     in_hindsight: bool = Field(description="The version has seen outcomes that came after as_of.")
@@ -130,6 +140,7 @@ class NotesBody(BaseModel):
 NOTES = {
     "model": "lead_scoring",
     "model_version": 3,
+    "basis": "blend",
     "as_of": NOON,
     "is_stale": False,
     "in_hindsight": False,

@@ -65,10 +65,10 @@ EntityId = Annotated[
 
 
 class NotReadyYet(NotReady):
-    """No version serves, and here is what there is to learn from."""
+    """No version serves: which was refused, by what, and what there is to learn from."""
 
-    def __init__(self, model: ModelName, readiness: str) -> None:
-        super().__init__(f"No version of {model} serves yet. {readiness}")
+    def __init__(self, missing: NoChampion, readiness: str) -> None:
+        super().__init__(f"{missing.sentence} {readiness}")
 
 
 class NotScoredNow(Conflict):
@@ -93,7 +93,7 @@ def listed(caller: Caller, service: Service, wanted: ListRequest) -> Predictions
     try:
         report = list_scores(caller.workspace, service.listing, wanted, now=now)
     except NoChampion as error:
-        raise _not_ready(caller, service, wanted.model) from error
+        raise _not_ready(caller, service, wanted.model, error) from error
     answers = [found.answer for found in report.predictions]
     _log(caller, service, wanted.model, report.version_number, answers, now)
     texts = _texts(caller, answers)
@@ -105,7 +105,9 @@ def listed(caller: Caller, service: Service, wanted: ListRequest) -> Predictions
         reaches_highest_band=report.has_high,
         records_have_changed=report.records_have_changed,
         predictions=[
-            PredictionBody.of(found.external_id, found.answer, report.version_number, texts)
+            PredictionBody.of(
+                found.external_id, found.answer, report.version_number, report.basis, texts
+            )
             for found in report.predictions
         ],
         next_cursor=cursor_of(last.place) if report.has_more and last else None,
@@ -121,7 +123,7 @@ def asked(caller: Caller, service: Service, wanted: AnswerRequest) -> AnswerRepo
     try:
         report = answer(caller.workspace, service.answering, wanted, now=now)
     except NoChampion as error:
-        raise _not_ready(caller, service, wanted.model) from error
+        raise _not_ready(caller, service, wanted.model, error) from error
     if wanted.as_of is None:
         answers = [found.answer for found in report.answers]
         _log(caller, service, wanted.model, report.version_number, answers, now)
@@ -138,7 +140,9 @@ def one(caller: Caller, service: Service, wanted: AnswerRequest) -> SinglePredic
         raise NotScoredNow(name, report.not_scored[name])
     found = report.answers[0]
     texts = report.texts if _may_read_messages(caller) else {}
-    told = PredictionBody.of(found.external_id, found.answer, report.version_number, texts)
+    told = PredictionBody.of(
+        found.external_id, found.answer, report.version_number, report.basis, texts
+    )
     return SinglePredictionBody(
         **dict(told),
         is_stale=report.is_stale,
@@ -154,7 +158,9 @@ def batch(caller: Caller, service: Service, wanted: AnswerRequest) -> BatchAnswe
     return BatchAnswerBody(
         **_notes(report),
         predictions=[
-            PredictionBody.of(found.external_id, found.answer, report.version_number, texts)
+            PredictionBody.of(
+                found.external_id, found.answer, report.version_number, report.basis, texts
+            )
             for found in report.answers
         ],
         not_scored=_not_scored(report),
@@ -287,6 +293,7 @@ def _notes(report: AnswerReport | ListReport) -> dict[str, Any]:
     return {
         "model": report.model,
         "model_version": report.version_number,
+        "basis": report.basis,
         "as_of": report.as_of,
         "is_stale": report.is_stale,
         "in_hindsight": report.in_hindsight,
@@ -312,6 +319,8 @@ def _place(cursor: str) -> Place:
     return float(probability), int(entity_id)
 
 
-def _not_ready(caller: Caller, service: Service, model: ModelName) -> NotReadyYet:
-    found = {told.model: told.sentence for told in service.readiness.told(caller.workspace)}
-    return NotReadyYet(model, found[model])
+def _not_ready(
+    caller: Caller, service: Service, model: ModelName, missing: NoChampion
+) -> NotReadyYet:
+    known = service.readiness.told(caller.workspace, now=service.clock())
+    return NotReadyYet(missing, next(row.sentence for row in known if row.model == model))

@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from chatlift.errors import InvalidInput
 from chatlift.registry.run_events import RunEvent
+from chatlift.registry.standing import standing_of
 from chatlift.service import schedules, versions
 from chatlift.service.admission import credentials_of, is_known
 from chatlift.service.context import ServiceDep
@@ -135,16 +136,12 @@ def run(caller: Viewer, run_id: str) -> RunBody:
 
 
 @router.get("/readiness", operation_id="training_readiness")
-def readiness(caller: Viewer) -> ReadinessBody:
-    """Tell for each model whether there is enough data, what is missing, and when it will do."""
+def readiness(caller: Viewer, service: ServiceDep) -> ReadinessBody:
+    """Tell for each model which rungs the data supports, what is missing, and when it will do."""
+    versions = caller.workspace.versions.list()
     rows = [
-        ReadinessRow(
-            model=found.model,
-            is_ready=found.report.is_ready,
-            sentence=found.sentence,
-            undecided_count=found.report.undecided,
-        )
-        for found in check_readiness(caller.workspace)
+        ReadinessRow.of(found, standing_of(found.model, versions))
+        for found in check_readiness(caller.workspace, now=service.clock())
     ]
     return ReadinessBody(models=rows)
 

@@ -8,9 +8,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from chatlift.learn.readiness import Support
 from chatlift.registry.run_rows import Run
+from chatlift.registry.standing import Standing
 from chatlift.service.asked_bodies import AskedBody, asking
-from chatlift.vocabulary import RunStatus
+from chatlift.vocabulary import Rung, RunStatus
+from chatlift.workflows.data_check import ModelReadiness
 
 RUN_ID = "5f0c1a52-6d0e-4d1b-9f6e-0c8f6f6f8a11"
 NOON = "2026-03-02T12:00:00Z"
@@ -233,6 +236,35 @@ class RunBody(HistoryRow):
         )
 
 
+class NextBasesRow(BaseModel):
+    """What the next rungs of the ladder need."""
+
+    bases: list[Rung]
+    found_count: int = Field(description="Mature entities that there are.")
+    needed_count: int = Field(description="From about so many they are usually worth it.")
+    pace: str = Field(
+        description="dated; due: enough by now, if newer records were imported; too_slow: not "
+        "within two years; none: nothing came in lately."
+    )
+    ready_on: datetime | None = Field(
+        description="At the pace of the last 90 observed days; never a day that has passed."
+    )
+
+    @classmethod
+    def of(cls, support: Support) -> NextBasesRow | None:
+        """Return what is missing; None where nothing is."""
+        need = support.next_need
+        if need is None or need.pace is None:
+            return None
+        return cls(
+            bases=list(support.next_rungs),
+            found_count=need.found,
+            needed_count=need.needed,
+            pace=need.pace,
+            ready_on=need.ready_on,
+        )
+
+
 class ReadinessRow(BaseModel):
     """Whether there is enough to learn from, for one model."""
 
@@ -240,6 +272,29 @@ class ReadinessRow(BaseModel):
     is_ready: bool
     sentence: str
     undecided_count: int
+    supported_bases: list[Rung] = Field(
+        description="What so much data usually supports, the simplest first; empty: not ready."
+    )
+    next: NextBasesRow | None = Field(
+        description="What a little more data would support; null: not ready, or nothing is missing."
+    )
+    serving: str = Field(
+        description="What serves, and which newer version was refused, by what check."
+    )
+
+    @classmethod
+    def of(cls, found: ModelReadiness, standing: Standing) -> ReadinessRow:
+        """Return what is known of one model."""
+        support = found.report.support
+        return cls(
+            model=found.model,
+            is_ready=found.report.is_ready,
+            sentence=found.sentence,
+            undecided_count=found.report.undecided,
+            supported_bases=list(support.rungs) if support else [],
+            next=NextBasesRow.of(support) if support else None,
+            serving=standing.sentence,
+        )
 
 
 class ReadinessBody(BaseModel):
@@ -253,6 +308,15 @@ class ReadinessBody(BaseModel):
                     "is_ready": True,
                     "sentence": "There is enough data to train churn.",
                     "undecided_count": 210,
+                    "supported_bases": ["rule", "shrunken"],
+                    "next": {
+                        "bases": ["full", "blend"],
+                        "found_count": 130,
+                        "needed_count": 150,
+                        "pace": "dated",
+                        "ready_on": NOON,
+                    },
+                    "serving": "churn v3 serves.",
                 }
             ]
         }

@@ -10,11 +10,14 @@ from pydantic import BaseModel, Field
 
 from chatlift.registry.artifacts import MAIN_FILES
 from chatlift.registry.champions import LedgerEntry
+from chatlift.registry.standing import Standing
 from chatlift.registry.versions import Version
 from chatlift.service.asked_bodies import AskedBody, asking
 from chatlift.service.training_bodies import METRICS, NOON, RUN_ID, shown
+from chatlift.vocabulary import Rung
 
 MEGABYTE = 1_000_000
+OF_BASIS = "What its scores are made of: rule, shrunken, full or blend."
 MODEL_ROW = {
     "name": "churn",
     "filename": "churn_model.ubj",
@@ -22,8 +25,10 @@ MODEL_ROW = {
     "created_at": NOON,
     "modified_at": NOON,
     "version": 3,
+    "basis": "blend",
     "metrics": METRICS["churn"],
     "role": "champion",
+    "serving": "churn v3 serves.",
 }
 
 
@@ -36,11 +41,15 @@ class ModelRow(BaseModel):
     created_at: datetime
     modified_at: datetime = Field(description="Versions never change: when it was written.")
     version: int
+    basis: Rung = Field(description=OF_BASIS)
     metrics: Mapping[str, float | None]
     role: str = Field(description="champion, or candidate where it does not serve.")
+    serving: str = Field(
+        description="What serves, and which newer version was refused, by what check."
+    )
 
     @classmethod
-    def of(cls, version: Version) -> ModelRow:
+    def of(cls, version: Version, standing: Standing) -> ModelRow:
         """Return a version as the list of models shows it."""
         created_at = version.created_at.astimezone(UTC)
         return cls(
@@ -50,8 +59,10 @@ class ModelRow(BaseModel):
             created_at=created_at,
             modified_at=created_at,
             version=version.number,
+            basis=version.basis,
             metrics=version.metrics,
             role="champion" if version.is_champion else "candidate",
+            serving=standing.sentence,
         )
 
 
@@ -70,7 +81,12 @@ class VersionRow(BaseModel):
     version: int
     created_at: datetime
     role: str
+    basis: Rung = Field(description=OF_BASIS)
     verdict: str
+    failed_check: str | None = Field(
+        description="The gate's first check that stood in the way; null: none did."
+    )
+    notes: list[str] = Field(description="What to know of it, though it refused nothing.")
     metrics: Mapping[str, float | None]
     run_id: str
     size_mb: float
@@ -83,7 +99,10 @@ VERSION_ROW = {
     "version": 3,
     "created_at": NOON,
     "role": "champion",
+    "basis": "blend",
     "verdict": "promote",
+    "failed_check": None,
+    "notes": [],
     "metrics": METRICS["churn"],
     "run_id": RUN_ID,
     "size_mb": 0.41,
@@ -180,7 +199,10 @@ def version_row(version: Version) -> VersionRow:
         version=version.number,
         created_at=version.created_at,
         role="champion" if version.is_champion else "candidate",
+        basis=version.basis,
         verdict=version.verdict,
+        failed_check=version.first_failed_check,
+        notes=list(version.notes),
         metrics=version.metrics,
         run_id=version.run_id,
         size_mb=round(version.size_bytes / MEGABYTE, 3),

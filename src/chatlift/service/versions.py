@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from chatlift.errors import NotFound
+from chatlift.registry.standing import standing_of
 from chatlift.registry.versions import Version
 from chatlift.service.context import ServiceDep
 from chatlift.service.problems import ProblemRoute, described
@@ -52,10 +53,13 @@ def model_named(name: str) -> ModelName:
 def models(caller: Viewer) -> ModelsBody:
     """List the models, each by its champion, else by its newest version."""
     found: dict[ModelName, Version] = {}
-    for version in caller.workspace.versions.list():
+    versions = caller.workspace.versions.list()
+    for version in versions:
         if version.is_champion or version.model not in found:
             found[version.model] = version
-    rows = [ModelRow.of(found[name]) for name in ModelName if name in found]
+    rows = [
+        ModelRow.of(found[name], standing_of(name, versions)) for name in ModelName if name in found
+    ]
     return ModelsBody(total=len(rows), models=rows)
 
 

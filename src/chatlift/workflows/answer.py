@@ -24,7 +24,7 @@ from chatlift.registry.loaded_versions import Loaded, LoadedVersions, named_cham
 from chatlift.registry.workspace import Workspace
 from chatlift.store.named_entities import Named, entities_named
 from chatlift.store.reading_contacts import read_contacts
-from chatlift.vocabulary import ModelName
+from chatlift.vocabulary import ModelName, Rung
 
 MOST_IDS = 1_000
 
@@ -61,6 +61,8 @@ class AnswerReport:
     as_of: datetime
     """The last instant that is known; an answer about a source that ended earlier says so."""
     answers: tuple[NamedAnswer, ...]
+    basis: Rung
+    """What the version's scores are made of."""
     in_hindsight: bool = False
     """The version has seen outcomes that came after `as_of`."""
     is_stale: bool = False
@@ -98,8 +100,7 @@ def answer(
     with workspace.database.read() as connection:
         champion_version_id = None
         if request.as_of is None:
-            account_id = workspace.account.account_id
-            champion_version_id = named_champion_id(connection, account_id, request.model)
+            champion_version_id = named_champion_id(connection, workspace, request.model)
         named = entities_named(connection, SPECS[request.model].entity, request.ids)
         chosen = {name: found[0] for name, found in named.items() if len(found) == 1}
         history = read_contacts(connection, sorted({e.contact_id for e in chosen.values()}))
@@ -114,6 +115,7 @@ def answer(
         version_number=loaded.version.number,
         as_of=as_of,
         answers=answers,
+        basis=loaded.version.basis,
         in_hindsight=in_hindsight,
         is_stale=((request.as_of or now) - as_of).days >= 1,
         warnings=(loaded.warning,) if loaded.warning else (),

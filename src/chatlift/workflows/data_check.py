@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 import polars as pl
 
@@ -15,6 +15,7 @@ from chatlift.learn.specs.base import ModelSpec
 from chatlift.learn.specs.choices import Choices
 from chatlift.learn.specs.directory import SPECS
 from chatlift.registry.serving import history_of
+from chatlift.registry.standing import Standing, standing_of
 from chatlift.registry.workspace import Workspace
 from chatlift.store.accounts import Account
 from chatlift.store.crm import RecordCounts
@@ -49,6 +50,8 @@ class DataReport:
     spans: tuple[SourceSpan, ...]
     points: tuple[Point, ...]
     readiness: tuple[ModelReadiness, ...]
+    standings: tuple[Standing, ...]
+    """What serves of each model of which there is a version, and what was refused."""
     is_forgetting_unfinished: bool
     """A forgetting was cut off; running the same command again completes it."""
     people_count: int
@@ -86,7 +89,8 @@ def check_data(workspace: Workspace, *, now: datetime) -> DataReport:
         counts=counts,
         spans=tuple(SourceSpan(**row) for row in history.observations.iter_rows(named=True)),
         points=examine(history, outside, now=now, horizon_days=leads.spans.horizon_days),
-        readiness=tuple(_readiness(workspace, history, spec) for spec in SPECS.values()),
+        readiness=tuple(_readiness(workspace, history, spec, now) for spec in SPECS.values()),
+        standings=_standings(workspace),
         is_forgetting_unfinished=open_receipt(workspace.crm) is not None,
         people_count=history.contacts.height,
         told_once_count=history.messages.height,
@@ -95,30 +99,41 @@ def check_data(workspace: Workspace, *, now: datetime) -> DataReport:
     )
 
 
-def check_readiness(workspace: Workspace) -> tuple[ModelReadiness, ...]:
+def _standings(workspace: Workspace) -> tuple[Standing, ...]:
+    versions = workspace.versions.list()
+    standings = [standing_of(model, versions) for model in ModelName]
+    return tuple(found for found in standings if found.champion or found.passed_over)
+
+
+def check_readiness(workspace: Workspace, *, now: datetime) -> tuple[ModelReadiness, ...]:
     """Tell for each model whether there is enough to learn from; of no records: there is not."""
     history = history_of(workspace)
-    return tuple(_readiness(workspace, history, spec) for spec in SPECS.values())
+    return tuple(_readiness(workspace, history, spec, now) for spec in SPECS.values())
+
+
+_State = tuple[Account, int, date]
+"""Account with its settings, revision of its records, and the day by which days are named."""
 
 
 class KnownReadiness:
-    """What `check_readiness` tells, kept per account while records and settings stay as they are.
+    """What `check_readiness` tells, kept per account while records, settings and the day stay.
 
     It reads the whole account, and a service is asked again and again for a model that is not there
     yet. Safe across threads.
     """
 
     def __init__(self) -> None:
-        self._kept: dict[int, tuple[Account, int, tuple[ModelReadiness, ...]]] = {}
+        self._kept: dict[int, tuple[_State, tuple[ModelReadiness, ...]]] = {}
 
-    def told(self, workspace: Workspace) -> tuple[ModelReadiness, ...]:
+    def told(self, workspace: Workspace, *, now: datetime) -> tuple[ModelReadiness, ...]:
         """Return what there is to learn from now."""
-        account, revision = workspace.account, workspace.crm.records_revision()
+        account = workspace.account
+        state = (account, workspace.crm.records_revision(), now.date())
         kept = self._kept.get(account.account_id)
-        if kept is None or kept[:2] != (account, revision):
-            kept = (account, revision, check_readiness(workspace))
+        if kept is None or kept[0] != state:
+            kept = (state, check_readiness(workspace, now=now))
             self._kept[account.account_id] = kept
-        return kept[2]
+        return kept[1]
 
 
 def _ended_earlier(history: History) -> int:
@@ -128,9 +143,12 @@ def _ended_earlier(history: History) -> int:
     return both.filter(pl.col("own") < pl.col("observed_through")).height
 
 
-def _readiness(workspace: Workspace, history: History, spec: ModelSpec) -> ModelReadiness:
+def _readiness(
+    workspace: Workspace, history: History, spec: ModelSpec, now: datetime
+) -> ModelReadiness:
     choices = _choices(workspace, spec)
-    report = assess_history(history, spec.examples(history, choices.spans), spec, choices)
+    examples = spec.examples(history, choices.spans)
+    report = assess_history(history, examples, spec, choices, now=now)
     return ModelReadiness(model=spec.model, report=report, sentence=report.sentence(spec))
 
 

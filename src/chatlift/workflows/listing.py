@@ -21,7 +21,7 @@ from chatlift.registry.loaded_versions import LoadedVersions
 from chatlift.registry.scores import Filters, KeptTotals, Place, Prediction, Totals, page
 from chatlift.registry.scoring_jobs import ScoringJob, ScoringJobs
 from chatlift.registry.workspace import Workspace
-from chatlift.vocabulary import ModelName
+from chatlift.vocabulary import ModelName, Rung
 from chatlift.workflows.predict import PredictReport, PredictRequest, predict
 
 FEW_MESSAGES = 20_000
@@ -48,6 +48,8 @@ class ListReport:
 
     model: ModelName
     version_number: int
+    basis: Rung
+    """What the version's scores are made of."""
     as_of: datetime
     """The last instant that is known to any of the answers."""
     predictions: tuple[Prediction, ...]
@@ -150,7 +152,8 @@ def list_scores(
     told = listing.totals.get(
         workspace.database, workspace.account.account_id, job, request.filters, revision
     )
-    return _stored(workspace, job, told, request, now, has_changed=has_changed)
+    basis = serving.version.basis
+    return _stored(workspace, job, told, request, now, basis=basis, has_changed=has_changed)
 
 
 def _stored(
@@ -160,6 +163,7 @@ def _stored(
     request: ListRequest,
     now: datetime,
     *,
+    basis: Rung,
     has_changed: bool,
 ) -> ListReport:
     found = page(
@@ -174,6 +178,7 @@ def _stored(
     return ListReport(
         model=request.model,
         version_number=job.version_number,
+        basis=basis,
         as_of=as_of,
         predictions=tuple(found[: request.limit]),
         has_more=len(found) > request.limit,
@@ -192,6 +197,7 @@ def _page_of(report: PredictReport, request: ListRequest) -> ListReport:
     return ListReport(
         model=request.model,
         version_number=report.version_number,
+        basis=report.basis,
         as_of=report.as_of,
         predictions=tuple(rest[: request.limit]),
         has_more=len(rest) > request.limit,

@@ -25,7 +25,7 @@ from chatlift.registry.scores import Prediction
 from chatlift.registry.serving import history_of, scorer_of
 from chatlift.registry.versions import NoChampion, Serving
 from chatlift.registry.workspace import Workspace
-from chatlift.vocabulary import ModelName
+from chatlift.vocabulary import ModelName, Rung
 
 NOTABLE = timedelta(days=1)
 """A source that ended at least so long before the rest is named."""
@@ -53,6 +53,8 @@ class PredictReport:
     version_number: int
     as_of: datetime
     predictions: tuple[Prediction, ...]
+    basis: Rung
+    """What the version's scores are made of."""
     past_horizon: tuple[Prediction, ...] = ()
     """Leads that are open past their horizon, listed apart."""
     in_hindsight: bool = False
@@ -107,6 +109,7 @@ def predict(workspace: Workspace, request: PredictRequest, *, now: datetime) -> 
         version_number=serving.version.number,
         as_of=as_of,
         predictions=tuple(scored[: request.top]),
+        basis=serving.version.basis,
         past_horizon=tuple(past),
         in_hindsight=in_hindsight,
         is_stale=(asked - through).days >= 1,

@@ -39,7 +39,14 @@ from chatlift.learn.specs.choices import Choices
 from chatlift.learn.specs.churn import settled
 from chatlift.learn.specs.directory import SPECS
 from chatlift.learn.suite import Finding
-from chatlift.learn.training import Task, Trained, mature_entities, train_model, trained_on
+from chatlift.learn.training import (
+    Task,
+    Trained,
+    anchor_points,
+    mature_entities,
+    train_model,
+    trained_on,
+)
 from chatlift.registry.artifacts import DamagedArtifact
 from chatlift.registry.champions import GateCounts
 from chatlift.registry.failures import failure_of
@@ -159,6 +166,8 @@ class ModelOutcome:
     findings: tuple[Finding, ...] = ()
     version: Version | None = None
     """What was registered; None where nothing was fitted."""
+    serving_number: int | None = None
+    """Number of the version that serves once this is over; None: none does."""
     parameters: Mapping[str, float] = field(default_factory=dict)
     rounds: int = 0
     error: Mapping[str, Any] | None = None
@@ -409,7 +418,8 @@ class _Running:
             outcome = self._registered_before(model) or self._guarded(
                 model, history, self._part(model, index)
             )
-            outcomes.append(outcome)
+            serving = self.workspace.versions.champion(model)
+            outcomes.append(replace(outcome, serving_number=serving.number if serving else None))
             if outcome.version is not None:
                 self.published.append(f"{model} v{outcome.version.number}")
             self._record(outcome)
@@ -422,9 +432,10 @@ class _Running:
         for version in self.workspace.versions.list(model):
             if version.run_id == self.run.run_id:
                 decision = decision_from_json(version.gate)
+                champion = self.workspace.versions.champion(model)
                 return ModelOutcome(
                     model=model,
-                    sentence=_sentence(decision, version),
+                    sentence=_sentence(decision, version, champion),
                     evaluation=version.evaluation,
                     decision=decision,
                     version=version,
@@ -492,11 +503,13 @@ class _Running:
         evaluation["why_little_is_known"] = trained.model.encoder.why_little_is_known
         evaluation["entities"] = len(mature_entities(trained.stored))
         evaluation["shipped_rung"] = trained.model.basis
+        evaluation["set_rung"] = task.basis
         evaluation["anchor"] = trained.model.anchor
+        evaluation["anchor_points"] = anchor_points(trained)
         version = self._register(task, trained, evaluation, champion)
         return ModelOutcome(
             model=model,
-            sentence=_sentence(trained.decision, version),
+            sentence=_sentence(trained.decision, version, champion),
             readiness=trained.readiness,
             evaluation=evaluation,
             decision=trained.decision,
@@ -535,6 +548,7 @@ class _Running:
             require_targets=self.request.require_targets or choices.require_targets,
             basis=self.request.bases.get(model),
             is_generated=load_truth(self.workspace.truth_folder) is not None,
+            now=self.clock(),
         )
 
     def _to_beat(self, version: Version | None, spans: Spans, history: History) -> Champion | None:
@@ -658,12 +672,15 @@ def counted(
     )
 
 
-def _sentence(decision: Decision, version: Version) -> str:
+def _sentence(decision: Decision, version: Version, champion: Version | None) -> str:
+    """Say what became of a version, by which checks, and what serves where it does not."""
     if decision.verdict is Verdict.PROMOTE:
         serves = "serves now" if version.is_champion else "was not promoted, as asked"
         return f"v{version.number} passed every check and {serves}."
     word = "refused" if decision.verdict is Verdict.REFUSE else "kept as a candidate"
-    return f"v{version.number} was {word}: {' '.join(decision.reasons)}"
+    checks = ", ".join(check.name for check in decision.checks if check.stands_in_the_way)
+    serves = "Nothing serves." if champion is None else f"v{champion.number} goes on serving."
+    return f"v{version.number} was {word} ({checks}): {' '.join(decision.reasons)} {serves}"
 
 
 def _manifest(task: Task, trained: Trained, now: datetime) -> dict[str, Any]:
@@ -675,6 +692,9 @@ def _manifest(task: Task, trained: Trained, now: datetime) -> dict[str, Any]:
         "recipe": recipe_to_json(trained.model.recipe) | {"features": None},
         "features": list(trained.model.recipe.features),
         "hyperparameters": dict(trained.model.recipe.parameters),
+        "basis": trained.model.basis,
+        "weights": {str(part): weight for part, weight in trained.model.estimator.weights.items()},
+        "anchor": trained.model.anchor,
         "seed": trained.model.recipe.seed,
         "spans": asdict(task.choices.spans),
         "data_fingerprint": trained.snapshot.fingerprint,

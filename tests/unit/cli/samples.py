@@ -32,6 +32,7 @@ METRICS = [
     "mean_score_gap",
     "calibration_slope",
     "calibration_intercept",
+    "log_loss",
 ]
 
 
@@ -52,7 +53,19 @@ def evaluation(**values: float | None) -> dict[str, Any]:
         "unseen_contacts": None,
         "by_age": {},
         "rule": rival,
-        "reference": rival,
+        "reference": rival | {"name": "another algorithm"},
+        "prescribed": rival | {"name": "xgboost"},
+        "rungs": {
+            "rule": rival,
+            "shrunken": rival | {"name": "shrunken"},
+            "full": rival | {"name": "xgboost"},
+            "blend": rival | {"name": "blend"},
+        },
+        "chosen_rungs": {"full": 4, "blend": 11},
+        "shipped_rung": "blend",
+        "set_rung": None,
+        "anchor": 0.18,
+        "anchor_points": 4.2,
         "brier_gain": gain,
         "counts": {
             "entities": 120,
@@ -88,7 +101,10 @@ def version(**changes: Any) -> Version:
         "evaluation": evaluation(),
         "gate": {
             "verdict": "promote",
-            "checks": [{"name": "better", "passed": False, "sentence": "Worse."}],
+            "checks": [
+                {"name": "better", "kind": "worth", "passed": False, "sentence": "Worse."},
+                {"name": "rule", "kind": "note", "passed": False, "sentence": "As the rule."},
+            ],
         },
         "is_champion": True,
     }
@@ -98,9 +114,10 @@ def version(**changes: Any) -> Version:
 def decision(verdict: Verdict = Verdict.PROMOTE) -> Decision:
     passed = verdict is Verdict.PROMOTE
     check = Check(
-        name="better", kind=CheckKind.QUALITY, passed=passed, sentence="Better than the rule."
+        name="better", kind=CheckKind.WORTH, passed=passed, sentence="Better than the base rate."
     )
-    return Decision(verdict=verdict, checks=(check,))
+    note = Check(name="rule", kind=CheckKind.NOTE, passed=False, sentence="As good as the rule.")
+    return Decision(verdict=verdict, checks=(check, note))
 
 
 def outcome(verdict: Verdict = Verdict.PROMOTE, **changes: Any) -> ModelOutcome:
@@ -109,7 +126,8 @@ def outcome(verdict: Verdict = Verdict.PROMOTE, **changes: Any) -> ModelOutcome:
         "sentence": "v7 serves now.",
         "evaluation": evaluation(mae=6.2, r2=0.7),
         "decision": decision(verdict),
-        "version": version(is_champion=verdict is Verdict.PROMOTE),
+        "version": version(is_champion=verdict is Verdict.PROMOTE, verdict=verdict),
+        "serving_number": 7 if verdict is Verdict.PROMOTE else None,
         "parameters": {"trees": 100, "max_depth": 5},
         "rounds": 66,
     }

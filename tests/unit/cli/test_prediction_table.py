@@ -12,7 +12,7 @@ from tests.unit.cli.samples import NOON, answer
 from chatlift.cli.prediction_table import csv_text, harmless, table_lines, to_json
 from chatlift.learn.scoring import AnswerState
 from chatlift.registry.scores import Prediction
-from chatlift.vocabulary import ModelName
+from chatlift.vocabulary import ModelName, Rung
 from chatlift.workflows.predict import PredictReport
 
 HOT = Prediction(external_id="lead-1", answer=answer())
@@ -26,6 +26,7 @@ def predicted(*predictions: Prediction, **changes: Any) -> PredictReport:
             "version_number": 7,
             "as_of": NOON,
             "predictions": predictions,
+            "basis": Rung.BLEND,
         }
         | changes
     )
@@ -43,6 +44,11 @@ def test_a_row_tells_score_band_trend_recommendation_and_reasons_each_way() -> N
     ]  # fmt: skip
     assert lines[-2].strip() == "+ replies fast"
     assert lines[-1].strip() == "- seldom writes"
+
+
+def test_the_head_names_version_and_basis() -> None:
+    assert "lead_scoring v7 (basis: blend), as of 2026-03-01" in table_lines(predicted(HOT))[0]
+    assert to_json(predicted(HOT))["basis"] == "blend"
 
 
 def test_an_answer_without_reasons_says_so() -> None:

@@ -1,10 +1,14 @@
 """The training report: what a person reads, and what a program gets."""
 
+from dataclasses import replace
+
+import pytest
 from tests.unit.cli.samples import evaluation, failed, figures, not_ready, outcome, report, version
 
 from chatlift.cli.json_text import json_text
 from chatlift.cli.training_report import error_lines, model_report, opening, summary, to_json
-from chatlift.vocabulary import ModelName, Verdict
+from chatlift.learn.readiness import Need, Pace, ReadinessReport, Support
+from chatlift.vocabulary import ModelName, Rung, Verdict
 from chatlift.workflows.train import TrainRequest
 
 
@@ -22,13 +26,21 @@ def test_the_report_of_a_model_has_its_parts_in_order() -> None:
         "TRAINING LEAD SCORING MODEL",
         "Will this lead buy?",
         "Training samples: 96 leads (392 examples)",
+        "Basis: blend: a weighted sum of",
+        "of 15 judged fits 11 chose blend, 4 full.",
+        "Scores are raised by 4.2 points on average",
         "Training complete",
         "Model Performance",
         "Mean Absolute Error        6.20; target below 10.00: met; the ceiling",
         "R2 Score                   0.700; target above 0.800: not met; the ceiling",
         "Simple rule (a plain rule)",
+        "Held close to it (shrunken)",
+        "Prescribed algorithm (xgboost)",
+        "Weighted sum (blend)",
+        "Reference fit (another algorithm)",
         "Gate verdict: PROMOTED",
-        "ok  Better than the rule.",
+        "ok   Better than the base rate.",
+        "note As good as the rule.",
         "Model saved: ",
     ]
     places = [told.find(part) for part in parts]
@@ -92,13 +104,56 @@ def test_accuracy_below_a_half_warns_with_what_to_do() -> None:
     told = model_report(outcome(evaluation=evaluation(accuracy=0.42)))
     assert told[-1].startswith("Warning: accuracy is 42.0 %")
     assert "train again" in told[-1]
+    assert "right way round" not in told[-1]
     assert not model_report(outcome(evaluation=evaluation(accuracy=0.5)))[-1].startswith("Warning")
+
+
+@pytest.mark.parametrize(("high", "is_told"), [(0.499, True), (0.5, False), (None, False)])
+def test_outcomes_may_be_upside_down_only_where_that_is_shown(
+    high: float | None, is_told: bool
+) -> None:
+    found = evaluation()
+    found["figures"]["roc_auc"] = {"value": 0.45, "low": 0.4, "high": high}
+    told = "\n".join(model_report(outcome(evaluation=found)))
+    assert ("outcomes are recorded the right way round" in told) is is_told
+
+
+def test_worse_is_said_as_worse() -> None:
+    found = evaluation()
+    loss = {"value": -0.024, "low": -0.05, "high": 0.002}
+    found["reference"] = found["reference"] | {"auc_gain": loss}
+    told = "\n".join(model_report(outcome(evaluation=found)))
+    assert "the version is worse by 0.024 (95 % interval 0.050 worse to 0.002 better)" in told
+    assert "better by -" not in told
+
+
+def test_a_basis_that_was_set_is_told_so() -> None:
+    found = evaluation() | {"shipped_rung": "rule", "set_rung": "rule"}
+    told = "\n".join(model_report(outcome(evaluation=found)))
+    assert "Basis: rule: the simple rule alone" in told
+    assert "Set by a person: basis=rule." in told
+
+
+def test_a_simple_basis_comes_with_what_more_data_would_allow() -> None:
+    need = Need(what="mature leads", found=120, needed=150, pace=Pace.NONE)
+    support = Support(
+        rungs=(Rung.RULE, Rung.SHRUNKEN),
+        entity="lead",
+        found=120,
+        next_rungs=(Rung.FULL, Rung.BLEND),
+        next_need=need,
+    )
+    readiness = ReadinessReport(needs=(), undecided=0, support=support)
+    shrunken = outcome(evaluation=evaluation() | {"shipped_rung": "shrunken"}, readiness=readiness)
+    assert "about 30 more, none came in lately" in "\n".join(model_report(shrunken))
+    assert "about 30 more" not in "\n".join(model_report(outcome(readiness=readiness)))
 
 
 def test_a_refused_version_says_why() -> None:
     told = "\n".join(model_report(outcome(Verdict.REFUSE)))
     assert "Gate verdict: REFUSED" in told
-    assert "NO  Better than the rule." in told
+    assert "NO   Better than the base rate." in told
+    assert "note As good as the rule." in told
 
 
 def test_too_little_data_is_a_sentence_and_no_figures() -> None:
@@ -129,13 +184,35 @@ def test_the_way_on_fits_what_went_wrong() -> None:
 
 def test_a_version_that_was_not_promoted_on_request_says_so() -> None:
     kept = outcome(version=version(is_champion=False))
-    assert "v7 PASSED, NOT PROMOTED" in "\n".join(summary(report(kept)))
+    lines = summary(report(kept))
+    assert "v7 PASSED, NOT PROMOTED" in "\n".join(lines)
+    assert lines[-1] == "To let lead_scoring v7 serve: chatlift models promote lead_scoring 7"
+
+
+@pytest.mark.parametrize(("serving", "told"), [(5, "v5 goes on serving"), (None, "nothing serves")])
+def test_after_a_refusal_the_ending_says_by_what_and_what_serves(
+    serving: int | None, told: str
+) -> None:
+    lines = summary(report(outcome(Verdict.REFUSE, serving_number=serving)))
+    (row,) = [line for line in lines if line.startswith("lead_scoring")]
+    assert "v7 REFUSED by better: " in row
+    assert row.endswith(f"; {told}")
+    assert lines[-1].endswith("chatlift models show lead_scoring --version 7")
+    assert not any("chatlift train" in line for line in lines)
+
+
+def test_too_little_data_leaves_what_serves_and_says_so() -> None:
+    lines = summary(report(replace(not_ready(), serving_number=2)))
+    assert any(line.startswith("churn") and line.endswith("v2 goes on serving") for line in lines)
 
 
 def test_programs_get_every_outcome() -> None:
     found = to_json(report(outcome(), not_ready(), failed()))
     assert [model["status"] for model in found["models"]] == ["completed", "not_ready", "failed"]
     assert found["models"][0]["version"] == 7
+    assert found["models"][0]["basis"] == "blend"
+    assert found["models"][0]["notes"] == ["As good as the rule."]
+    assert found["models"][0]["serving_version"] == 7
     assert '"verdict": "promote"' in json_text(found)
 
 

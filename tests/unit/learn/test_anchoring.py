@@ -10,6 +10,7 @@ from chatlift.learn.anchoring import (
     MICROSECONDS_A_YEAR,
     Vector,
     anchor_shift,
+    mean_points_moved,
     walking_shifts,
 )
 from chatlift.learn.calibration import sigmoid
@@ -52,6 +53,14 @@ def test_an_entity_counts_once_however_many_rows_it_has() -> None:
     one = anchor_shift(np.zeros(40), np.ones(40), begun, np.zeros(40, dtype=np.int64), YEAR)
     single = anchor_shift(np.zeros(1), np.ones(1), begun[:1], begun[:1], YEAR)
     assert one == pytest.approx(single)
+
+
+def test_a_shift_is_told_in_points_of_the_score() -> None:
+    """From 0.2 and 0.5 a shift of log(4) leads to 0.5 and 0.8: 30 points each."""
+    after = np.array([0.5, 0.8])
+    assert mean_points_moved(after, float(np.log(4))) == pytest.approx(30)
+    assert mean_points_moved(np.array([0.2, 0.5]), -float(np.log(4))) == pytest.approx(-30)
+    assert mean_points_moved(np.empty(0), 1.0) == 0
 
 
 def test_no_outcome_is_no_reason_to_shift() -> None:

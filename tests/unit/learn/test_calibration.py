@@ -68,6 +68,14 @@ def test_isotonic_is_only_considered_from_a_thousand_entities_and_has_to_win() -
     assert calibrate(margins, stairs, folds, entities=3_000).knots
 
 
+def test_rows_on_one_step_of_the_curve_keep_the_order_of_their_margins() -> None:
+    """The step lies at 0.3 between margins -1 and 1: equal but for a millionth."""
+    curve = Calibrator(knots=((-1.0, 0.3), (1.0, 0.3)))
+    chances = curve.probabilities(np.array([-0.9, 0.0, 0.9, 5.0]))
+    assert (np.diff(chances) > 0).all()
+    assert chances == pytest.approx(0.3, abs=2e-6)
+
+
 def test_a_curve_survives_json() -> None:
     margins, labels = drawn(1_200)
     curve = isotonic(margins, labels)

@@ -159,6 +159,8 @@ def test_a_figure_too_good_to_be_true_is_a_note_unless_the_data_was_generated() 
     perfect = evaluation(roc_auc=Figure(0.995, 0.985, 0.999))
     (note,) = decide(evidence(evaluation=perfect)).notes
     assert "too good to be true" in note
+    named = decide(evidence(evaluation=perfect, moving_columns=("lead.stage", "lead.city"))).notes
+    assert "move the scores most (lead.stage, lead.city)" in named[0]
     assert decide(evidence(evaluation=perfect, is_generated=True)).notes == ()
 
 

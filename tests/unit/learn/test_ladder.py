@@ -87,10 +87,10 @@ def test_every_rung_answers_in_log_odds_that_its_contributions_add_up_to(estimat
 
 
 @pytest.mark.parametrize("rung", list(Rung))
-def test_a_rung_that_was_asked_for_is_fitted_alone(rung: Rung) -> None:
+def test_a_rung_that_was_asked_for_is_fitted_beside_rule_and_prescribed(rung: Rung) -> None:
     ladder = climb(rows_of(), "logistic", QUICK["logistic"], 0, only=rung)
     assert ladder.chosen is rung
-    assert set(ladder.candidates) == {rung}
+    assert set(ladder.candidates) == {rung, Rung.RULE, Rung.FULL}
     assert ladder.prescribed is not None
 
 

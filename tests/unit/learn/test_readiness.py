@@ -12,6 +12,8 @@ from tests.histories import at, history
 
 from chatlift.history import History
 from chatlift.learn.readiness import (
+    RUNGS_FROM,
+    Pace,
     ReadinessReport,
     assess,
     assess_history,
@@ -20,7 +22,7 @@ from chatlift.learn.readiness import (
 from chatlift.learn.specs.base import EXAMPLES, Readiness
 from chatlift.learn.specs.choices import Choices
 from chatlift.learn.specs.directory import SPECS
-from chatlift.vocabulary import ModelName
+from chatlift.vocabulary import ModelName, Rung
 
 SPEC = SPECS[ModelName.LEAD_SCORING]
 LAST = at(100)
@@ -42,17 +44,19 @@ def judged(
     *,
     through: datetime | None = LAST,
     counted: int | None = None,
+    now: datetime | None = None,
     **how: int,
 ) -> ReadinessReport:
     floors = Readiness(**({"entities": 10, "examples": 20, "per_class": 5} | how))
     choices = Choices(spans=SPEC.spans, floors=floors, targets=SPEC.targets)
-    return assess(found, SPEC, choices, conversations=counted, through=through)
+    begun = None if counted is None else pl.Series([at(95)] * counted)
+    return assess(found, SPEC, choices, conversations=begun, through=through, now=now)
 
 
 def test_enough_of_everything_is_ready() -> None:
     report = judged(examples([1, 0] * 5, each=2))
     assert report.is_ready
-    assert report.sentence(SPEC) == "There is enough data to train lead_scoring."
+    assert report.sentence(SPEC).startswith("There is enough data to train lead_scoring. With 10 ")
     counted = {need.what: need.found for need in report.needs}
     assert counted == {
         "mature leads": 10,
@@ -74,7 +78,7 @@ def test_undecided_examples_are_counted_and_never_enough() -> None:
     report = judged(examples([None] * 50, each=2))
     assert not report.is_ready
     assert report.undecided == 100
-    assert "0 mature leads of 10 needed, and none came in lately" in report.sentence(SPEC)
+    assert "0 mature leads of 10 needed, none came in lately" in report.sentence(SPEC)
     assert "100 more examples are still undecided." in report.sentence(SPEC)
 
 
@@ -90,6 +94,62 @@ def test_what_stopped_coming_in_has_no_day() -> None:
     report = judged(examples([1, 0] * 3, each=4), through=at(300))
     assert report.needs[0].ready_on is None
     assert "none came in lately" in report.sentence(SPEC)
+
+
+def test_no_day_is_named_that_has_passed() -> None:
+    """The day is 160; on day 159 it is named, from day 160 on newer data is asked for."""
+    found = examples([1, 0] * 3, each=4)
+    assert judged(found, now=at(159)).needs[0].ready_on == at(160)
+    late = judged(found, now=at(160))
+    assert (late.needs[0].pace, late.needs[0].ready_on) == (Pace.DUE, None)
+    assert "enough by now: import what came in since" in late.sentence(SPEC)
+
+
+def test_no_day_is_named_that_lies_more_than_two_years_ahead() -> None:
+    """6 leads in 90 days: 49 more take 735 days, 48 more 720."""
+    found = examples([1, 0] * 3, each=4)
+    assert judged(found, entities=54).needs[0].ready_on == at(820)
+    far = judged(found, entities=55)
+    assert (far.needs[0].pace, far.needs[0].ready_on) == (Pace.TOO_SLOW, None)
+    assert "6 mature leads of 55 needed, not at this pace" in far.sentence(SPEC)
+    assert judged(found, entities=10**9).needs[0].pace is Pace.TOO_SLOW
+
+
+def test_conversations_have_a_day_as_well() -> None:
+    """7 came in the last 90 days, 43 are missing: 43 / 7 x 90 = 553 days."""
+    need = judged(examples([1, 0] * 5, each=2), conversations=50, counted=7).needs[-1]
+    assert (need.what, need.ready_on) == ("conversations", at(653))
+
+
+def test_the_report_says_which_rungs_the_data_supports_and_what_the_next_need() -> None:
+    """100 mature leads, of which the last 90 days brought 91; 50 more take 50 / 91 x 90 days."""
+    support = judged(examples([1, 0] * 50, each=2)).support
+    assert support is not None
+    assert support.rungs == (Rung.RULE, Rung.SHRUNKEN)
+    assert support.next_rungs == (Rung.FULL, Rung.BLEND)
+    assert support.next_need is not None
+    assert support.next_need.ready_on == at(150)
+    assert support.sentence == (
+        "With 100 mature leads it usually supports the simple rule and a model held close to it "
+        "(rule, shrunken); the full model and a blend (full, blend) from about 150: about 50 more, "
+        f"at the present pace by {at(150):%Y-%m-%d}."
+    )
+
+
+def test_with_enough_for_every_rung_nothing_is_missing() -> None:
+    support = judged(examples([1, 0] * 75, each=2)).support
+    assert support is not None
+    assert (support.rungs, support.next_need) == (tuple(Rung), None)
+    assert "it usually supports every rung" in support.sentence
+
+
+def test_below_the_floors_no_rung_is_supported() -> None:
+    assert judged(examples([1, 0] * 3, each=2)).support is None
+
+
+def test_every_model_says_from_when_on_each_rung_is_worth_it() -> None:
+    assert set(RUNGS_FROM) == set(ModelName)
+    assert all(set(least) == set(Rung) for least in RUNGS_FROM.values())
 
 
 def test_nothing_at_all_is_told_without_a_day() -> None:

@@ -3,6 +3,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -81,7 +82,7 @@ class Shop:
             data_fingerprint="d",
             metrics={"mae": 8.0},
             evaluation={},
-            gate={},
+            gate={"verdict": verdict, "checks": CHECKS[verdict]},
             verdict=verdict,
             promote=verdict is Verdict.PROMOTE,
             expected_champion=self.champion(),
@@ -93,6 +94,18 @@ class Shop:
     def champion(self) -> int | None:
         found = self.versions.champion(LEADS)
         return found.number if found else None
+
+
+def check(kind: str, *, passed: bool) -> dict[str, Any]:
+    return {"name": f"of_{kind}", "kind": kind, "passed": passed, "sentence": f"About {kind}."}
+
+
+NOTE = check("note", passed=False)
+CHECKS = {
+    Verdict.PROMOTE: [check("worth", passed=True), NOTE],
+    Verdict.REFUSE: [NOTE, check("worth", passed=False)],
+    Verdict.KEEP_CHAMPION: [check("champion", passed=False)],
+}
 
 
 @pytest.fixture
@@ -222,6 +235,40 @@ def test_deleting_the_champion_needs_force_and_leaves_nothing_ready(shop: Shop) 
     with pytest.raises(NotReady):
         shop.versions.load_serving(LEADS, now=shop.tick())
     assert shop.train().number == 2  # A deleted version's number never comes back.
+
+
+def test_without_any_version_the_way_is_to_train_one(shop: Shop) -> None:
+    with pytest.raises(NoChampion, match=r"there is none\. Train one with `chatlift train lead_s"):
+        shop.versions.load_serving(LEADS, now=shop.tick())
+
+
+@pytest.mark.parametrize("ask", ["load_serving", "get"])
+def test_after_a_refusal_it_is_told_what_was_refused_and_by_what(shop: Shop, ask: str) -> None:
+    shop.train(Verdict.REFUSE)
+    asks = {
+        "get": lambda: shop.versions.get(LEADS, "champion"),
+        "load_serving": lambda: shop.versions.load_serving(LEADS, now=shop.tick()),
+    }
+    with pytest.raises(NoChampion) as refused:
+        asks[ask]()
+    told = str(refused.value)
+    assert "v1 was refused by the check of_worth: About worth. Nothing else serves." in told
+    assert "chatlift models show lead_scoring --version 1" in told
+    assert "Train one" not in told
+    assert "chatlift" not in refused.value.sentence
+
+
+def test_a_version_that_passed_and_does_not_serve_may_be_promoted(shop: Shop) -> None:
+    version = shop.train()
+    shop.versions.delete_model(LEADS, by="me", now=shop.tick(), force=True)
+    assert NoChampion(LEADS, version).sentence.startswith("No version of lead_scoring serves. v1 p")
+    assert "Let it serve with `chatlift models promote" in str(NoChampion(LEADS, version))
+
+
+def test_a_note_is_no_failed_check(shop: Shop) -> None:
+    passed, refused = shop.train(), shop.train(Verdict.REFUSE)
+    assert (passed.first_failed_check, passed.notes) == (None, ("About note.",))
+    assert refused.first_failed_check == "of_worth"
 
 
 def test_an_attempt_that_was_given_up_registers_nothing(shop: Shop, tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ READ: dict[str, Read] = {
     "versions.list": lambda w: w.versions.list(),
     "versions.get": lambda w: w.versions.get(LEAD_SCORING, 1),
     "versions.champion": lambda w: w.versions.champion(LEAD_SCORING),
+    "versions.gate_counts": lambda w: w.versions.gate_counts(LEAD_SCORING),
     "versions.ledger": lambda w: w.versions.ledger(LEAD_SCORING),
     "versions.compare": lambda w: w.versions.compare(LEAD_SCORING, 1, "champion"),
     "versions.load": lambda w: w.versions.load(w.versions.get(LEAD_SCORING, 1)),
@@ -66,7 +67,8 @@ WRITE = {
     | {"write_gap", "delete_source", "tombstones"},
     "runs": {"enqueue", "start", "progress", "renew", "record_model", "finish", "stop"}
     | {"end_unanswered", "expire"},
-    "versions": {"register", "promote", "rollback", "delete", "delete_model", "sweep_orphans"},
+    "versions": {"register", "promote", "rollback", "delete", "delete_model", "sweep_orphans"}
+    | {"no_champion"},
     "predictions": {"log", "log_all"},
     "schedules": {"put", "pause", "resume", "remove", "run_now"},
 }
@@ -115,7 +117,7 @@ def fill(workspace: Workspace) -> Workspace:
         data_fingerprint="d",
         metrics={},
         evaluation={},
-        gate={},
+        gate={"checks": []},
         verdict=Verdict.PROMOTE,
         promote=True,
         expected_champion=None,

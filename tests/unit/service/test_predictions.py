@@ -145,6 +145,20 @@ def test_without_a_champion_it_says_what_is_missing(at: Served) -> None:
     assert all(told.json()["type"] == "urn:chatlift:problem:not_ready" for told in answers)
 
 
+def test_every_answer_says_what_its_scores_are_made_of(at: Served) -> None:
+    for path, model in zip(PATHS, ModelName, strict=True):
+        champion = at.workspace.versions.champion(model)
+        assert champion is not None
+        page = listed(at, path, limit=200)
+        rows = page["predictions"]
+        assert {page["basis"], *(row["basis"] for row in rows)} == {champion.basis}
+        if rows:
+            name = rows[0]["external_id"]
+            told = at.client.get(f"{PREFIX}/{path}/{name}").json()
+            batch = at.client.post(f"{PREFIX}/{path}/batch", json={"ids": [name]}).json()
+            assert told["basis"] == batch["basis"] == champion.basis
+
+
 def test_the_message_behind_a_reason_is_shown_to_who_may_read_messages(at: Served) -> None:
     def reasons(role: Role) -> list[dict[str, Any]]:
         told = at.client.get(

@@ -1,6 +1,7 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from tests.services import Served, served
 
 from chatlift.registry.tokens import Tokens
 from chatlift.registry.workspace import Workspace
-from chatlift.vocabulary import ModelName, Role, RunStatus
+from chatlift.vocabulary import ModelName, Role, Rung, RunStatus
 from chatlift.workflows.train import train
 
 PREFIX = "/api/v1/training"
@@ -250,6 +251,35 @@ def test_a_model_is_trained_shown_replaced_rolled_back_and_deleted(at: Calls) ->
     assert gone["deleted_versions"] == [rolled["version"]]
     assert first["metrics"]["lead_scoring"].keys() >= {"mae", "r2"}
     assert at.get(f"{PREFIX}/history").json()["total"] == 2
+
+
+@pytest.mark.slow
+def test_after_a_refusal_each_address_says_what_was_refused_and_by_what(at: Calls) -> None:
+    write(at.workspace, business(3))
+    request = quick(ModelName.LEAD_SCORING, require_targets=True)
+    targets = {"lead_scoring": {"targets": {"mae": 0.001}}}
+    account = replace(at.workspace.account, settings=targets)
+    train(replace(at.workspace, account=account), request, clock=at.at.service.clock)
+    refused = "No version of lead_scoring serves. v1 was refused by the check "
+    (row,) = at.get(f"{PREFIX}/models").json()["models"]
+    assert row["serving"].startswith(refused)
+    assert row["basis"] in set(Rung)
+    (version,) = at.get(f"{PREFIX}/models/lead_scoring/versions").json()["versions"]
+    assert version["failed_check"] is not None
+    assert version["basis"] == row["basis"]
+    leads, churn, _ = at.get(f"{PREFIX}/readiness").json()["models"]
+    assert leads["serving"] == row["serving"]
+    assert leads["supported_bases"] == ["rule", "shrunken"]
+    assert leads["next"]["bases"] == ["full", "blend"]
+    assert churn["serving"] == "No version of churn serves yet: there is none."
+    for path in ("lead-scoring", "lead-scoring/l1"):
+        problem = at.get(f"/api/v1/ml/{path}")
+        assert problem.status_code == 409
+        detail = problem.json()["detail"]
+        assert detail.startswith(refused)
+        assert version["failed_check"] in detail
+        assert "There is enough data to train lead_scoring." in detail
+        assert "Train one" not in detail
 
 
 def trained(at: Calls) -> dict[str, Any]:

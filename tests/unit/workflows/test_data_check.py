@@ -1,4 +1,5 @@
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,8 @@ def test_ready_and_unready_models_say_what_there_is(trained: Workspace) -> None:
     }
     assert report.counts.contacts == 70
     assert not report.is_forgetting_unfinished
+    assert [standing.model for standing in report.standings] == ["lead_scoring", "engagement"]
+    assert "lead_scoring v2 serves." in data_lines(report)
 
 
 def test_too_little_data_says_what_is_missing_and_when_it_will_do(tmp_path: Path) -> None:
@@ -30,22 +33,23 @@ def test_too_little_data_says_what_is_missing_and_when_it_will_do(tmp_path: Path
         lines = data_lines(check_data(workspace, now=NOW))
         told = "\n".join(lines)
         assert "Not enough data to train lead_scoring" in told
-        assert any("NO  mature leads" in line and ", by 202" in line for line in lines)
+        assert any("NO  mature leads" in line and "pace by 202" in line for line in lines)
         assert json_text(to_json(check_data(workspace, now=NOW))).count('"is_ready": false') == 3
 
 
 def test_known_readiness_is_kept_until_records_or_settings_change(tmp_path: Path) -> None:
     known = KnownReadiness()
     with account_of(tmp_path, business(1, contacts=20, days=90)) as workspace:
-        first = known.told(workspace)
-        assert first == check_readiness(workspace)
-        assert known.told(workspace) is first
+        first = known.told(workspace, now=NOW)
+        assert first == check_readiness(workspace, now=NOW)
+        assert known.told(workspace, now=NOW) is first
+        assert known.told(workspace, now=NOW + timedelta(days=1)) is not first
         write(workspace, business(2, contacts=40, days=90))
-        more = known.told(workspace)
-        assert more == check_readiness(workspace) != first
+        more = known.told(workspace, now=NOW)
+        assert more == check_readiness(workspace, now=NOW) != first
         floors = {"churn": {"readiness": {"entities": 1}}}
         account = replace(workspace.account, settings=floors)
-        assert known.told(replace(workspace, account=account)) != more
+        assert known.told(replace(workspace, account=account), now=NOW) != more
 
 
 def test_no_data_is_said_in_a_sentence(tmp_path: Path) -> None:

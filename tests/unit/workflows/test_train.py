@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -44,6 +45,7 @@ from chatlift.vocabulary import (
     ChurnRule,
     ModelName,
     Progress,
+    Rung,
     RunStatus,
     UndatedOutcomes,
     Verdict,
@@ -400,7 +402,7 @@ def test_outcomes_of_pure_chance_never_make_a_champion(tmp_path: Path) -> None:
         (outcome,) = report.outcomes
         assert outcome.decision is not None
         assert outcome.decision.verdict is Verdict.REFUSE
-        assert "not shown to be above the 0.50 of chance" in " ".join(outcome.decision.reasons)
+        assert "not shown to be better" in " ".join(outcome.decision.reasons)
         assert champions(workspace) == {}
 
 
@@ -418,6 +420,37 @@ def test_what_can_be_told_apart_is_promoted_with_all_its_evidence(tmp_path: Path
         assert again.decision is not None
         assert "refresh_not_worse" in [check.name for check in again.decision.checks]
         assert_at_rest(workspace)
+
+
+def test_a_basis_that_was_asked_for_ships_beside_rule_and_prescribed(untrained: Workspace) -> None:
+    request = quick(LEADS, bases={LEADS: Rung.SHRUNKEN}, promote=False)
+    (outcome,) = train(untrained, request, clock=clock_at(CLOCK_DAY)).outcomes
+    version, found = outcome.version, outcome.evaluation
+    assert version is not None
+    assert found is not None
+    assert (version.basis, found["set_rung"]) == (Rung.SHRUNKEN, "shrunken")
+    assert set(found["rungs"]) == {"rule", "shrunken", "full"}
+    assert found["rule"] == found["rungs"]["rule"] != found["prescribed"] == found["rungs"]["full"]
+    manifest = json.loads((version.folder / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["basis"] == "shrunken"
+    assert manifest["weights"] == {"rule": 1.0, "correction": 1.0}
+    assert manifest["anchor"] == found["anchor"]
+    assert found["anchor_points"] * found["anchor"] >= 0
+
+
+def test_a_refusal_says_by_what_and_what_serves_instead(trained: Workspace) -> None:
+    hard = {LEADS: FLOORS["lead_scoring"] | {"targets": {"mae": 0.001}}}
+    with account_of(trained.settings.home, settings={**FLOORS, **hard}) as demanding:
+        request = quick(LEADS, require_targets=True)
+        (outcome,) = train(demanding, request, clock=clock_at(CLOCK_DAY)).outcomes
+        assert outcome.sentence.startswith("v3 was refused (")
+        assert "target_mae" in outcome.sentence
+        assert outcome.sentence.endswith(" v2 goes on serving.")
+        assert outcome.serving_number == 2
+        demanding.versions.delete(LEADS, 2, by="me", now=at(CLOCK_DAY), force=True)
+        (alone,) = train(demanding, request, clock=clock_at(CLOCK_DAY)).outcomes
+        assert alone.sentence.endswith(" Nothing serves.")
+        assert alone.serving_number is None
 
 
 def test_the_same_data_and_seed_give_the_same_predictions(untrained: Workspace) -> None:
