@@ -208,6 +208,7 @@ def fit(snapshot: Snapshot, recipe: Recipe) -> FittedModel:
         matrix=matrix,
         labels=snapshot.labels,
         folds=folds,
+        contacts=snapshot.contacts,
         inputs=RuleInputs.of(recipe.rule, (*recipe.features, *encoder.columns)),
         directions=_directions(recipe, encoder),
     )

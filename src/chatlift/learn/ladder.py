@@ -2,9 +2,9 @@
 
 Input: the design matrix of a fit, its labels, its inner folds. Output: for each rung a weighted
 sum of fitted members (`WeightedSum`) with the margins that it gives to rows which it had not seen,
-and the rung to ship: the one with the least log loss on the inner folds, after a calibration that
-is itself fitted on the other folds. The usual rule, the simplest of all within one standard error,
-cost 0.01 to 0.06 nats on small accounts (docs/decisions/0024-the-rung-with-the-least-loss.md).
+and the rung to ship. Rungs are compared by their log loss on the inner folds, after a
+calibration that is itself fitted on the other folds. The blend is shipped unless another rung is
+better by a standard error: what hedges errs least where little can be known (decision record 0024).
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from chatlift.learn.estimators import (
 from chatlift.vocabulary import Rung
 
 Mask = NDArray[np.bool_]
+Contacts = NDArray[np.int64]
 
 RULE_L2 = 1.0
 BLEND_PRIOR = (0.6, 0.2, 0.2)
@@ -264,6 +265,7 @@ class Rows:
     matrix: Matrix
     labels: Vector
     folds: NDArray[np.int64]
+    contacts: Contacts
     inputs: RuleInputs
     directions: tuple[int, ...] = ()
     """Per design column +1, -1 or 0: how trees may move along it; empty: as they like."""
@@ -303,7 +305,7 @@ def climb(
     prescribed = members[Member.PRESCRIBED]
     return Ladder(
         candidates=candidates,
-        chosen=only or choose(candidates, has_rule=bool(rows.inputs.columns)),
+        chosen=only or choose(candidates, rows.contacts, has_rule=bool(rows.inputs.columns)),
         prescribed=prescribed.fitted,
         rounds=prescribed.rounds,
     )
@@ -466,13 +468,37 @@ def blend_weights(margins: Vector, labels: Vector) -> Vector:
     return weights if weights.any() else prior
 
 
-def choose(candidates: Mapping[Rung, Candidate], *, has_rule: bool = True) -> Rung:
-    """Return the rung with the least loss; of equal ones the simplest.
+def choose(
+    candidates: Mapping[Rung, Candidate], contacts: Contacts, *, has_rule: bool = True
+) -> Rung:
+    """Return the blend, unless the rung with the least loss is better by a standard error.
 
     Parameters
     ----------
+    contacts
+        The contact of each row; the standard error is that of differences summed by contact.
     has_rule
         Whether the rule has an input; without one it scores all alike and is not chosen.
     """
     rungs = [rung for rung in candidates if has_rule or rung is not Rung.RULE]
-    return min(rungs, key=lambda rung: round(float(candidates[rung].losses.mean()), 9))
+    best = min(rungs, key=lambda rung: round(float(candidates[rung].losses.mean()), 9))
+    if Rung.BLEND not in rungs:
+        return best
+    excess = candidates[Rung.BLEND].losses - candidates[best].losses
+    is_better = excess.mean() > standard_error(excess, contacts)
+    return best if is_better else Rung.BLEND
+
+
+def standard_error(values: Vector, contacts: Contacts) -> float:
+    """Return the standard error of the mean of values that are alike within a contact.
+
+    Examples
+    --------
+    >>> float(standard_error(np.array([1.0, 1.0, 3.0, 3.0]), np.array([1, 1, 2, 2])))
+    1.0
+    """
+    member = np.unique(contacts, return_inverse=True)[1]
+    rest = np.bincount(member, weights=values - values.mean())
+    if len(rest) < 2:
+        return 0.0
+    return float(np.sqrt((rest**2).sum() * len(rest) / (len(rest) - 1))) / len(values)

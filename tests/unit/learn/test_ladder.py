@@ -48,7 +48,13 @@ def world(count: int = 400, seed: int = 0) -> tuple[Matrix, Vector]:
 def rows_of(names: tuple[str, ...] = NAMES[:1]) -> Rows:
     matrix, labels = world()
     folds = np.arange(len(labels)) % 5
-    return Rows(matrix=matrix, labels=labels, folds=folds, inputs=RuleInputs.of(names, NAMES))
+    return Rows(
+        matrix=matrix,
+        labels=labels,
+        folds=folds,
+        contacts=np.arange(len(labels)),
+        inputs=RuleInputs.of(names, NAMES),
+    )
 
 
 def candidate(rung: Rung, *losses: float) -> Candidate:
@@ -56,21 +62,33 @@ def candidate(rung: Rung, *losses: float) -> Candidate:
     return Candidate(rung=rung, estimator=nothing, margins=np.zeros(1), losses=np.array(losses))
 
 
-def test_the_rung_with_the_least_loss_is_chosen_and_of_equal_ones_the_simplest() -> None:
+TWO = np.array([1, 2])
+
+
+def test_the_blend_is_shipped_unless_another_rung_is_better_by_a_standard_error() -> None:
+    blend = candidate(Rung.BLEND, 0.5, 0.4)
+    # Better by 0.1 and by 0.0: on average by 0.05, with a standard error of 0.05.
+    unsure = {Rung.FULL: candidate(Rung.FULL, 0.4, 0.4), Rung.BLEND: blend}
+    assert choose(unsure, TWO) is Rung.BLEND
+    # Better by 0.1 and by 0.04: on average by 0.07, with a standard error of 0.03.
+    shown = {Rung.FULL: candidate(Rung.FULL, 0.4, 0.36), Rung.BLEND: blend}
+    assert choose(shown, TWO) is Rung.FULL
+
+
+def test_without_a_blend_the_rung_with_the_least_loss_is_shipped() -> None:
     known = {
         Rung.RULE: candidate(Rung.RULE, 0.5, 0.5),
         Rung.FULL: candidate(Rung.FULL, 0.4, 0.5),
-        Rung.BLEND: candidate(Rung.BLEND, 0.5, 0.4),
     }
-    assert choose(known) is Rung.FULL
+    assert choose(known, TWO) is Rung.FULL
 
 
 def test_a_rule_without_input_is_never_chosen() -> None:
     known = {
-        Rung.RULE: candidate(Rung.RULE, 0.1),
-        Rung.SHRUNKEN: candidate(Rung.SHRUNKEN, 0.9),
+        Rung.RULE: candidate(Rung.RULE, 0.1, 0.1),
+        Rung.SHRUNKEN: candidate(Rung.SHRUNKEN, 0.9, 0.9),
     }
-    assert choose(known, has_rule=False) is Rung.SHRUNKEN
+    assert choose(known, TWO, has_rule=False) is Rung.SHRUNKEN
 
 
 @pytest.mark.parametrize("estimator", QUICK)
