@@ -72,16 +72,18 @@ def told_gain(metric: str, gain: Mapping[str, Any]) -> str:
     --------
     >>> told_gain("roc_auc", {"value": -0.024, "low": -0.05, "high": 0.002})
     'worse by 0.024 (95 % interval 0.050 worse to 0.002 better)'
+    >>> told_gain("roc_auc", {"value": 0.08, "low": 0.03, "high": 0.15})
+    'better by 0.080 (95 % interval 0.030 to 0.150 better)'
     """
     if gain["value"] is None:
         return "not measurably better or worse"
     told = f"{_way(gain['value'])} by {told_number(metric, abs(gain['value']))}"
     if gain["low"] is None or gain["high"] is None:
         return told
-    low, high = (
-        f"{told_number(metric, abs(end))} {_way(end)}" for end in (gain["low"], gain["high"])
-    )
-    return f"{told} (95 % interval {low} to {high})"
+    low, high = (told_number(metric, abs(gain[end])) for end in ("low", "high"))
+    low_way, high_way = _way(gain["low"]), _way(gain["high"])
+    turn = "" if low_way == high_way else f" {low_way}"
+    return f"{told} (95 % interval {low}{turn} to {high} {high_way})"
 
 
 def _way(gain: float) -> str:
