@@ -26,8 +26,9 @@ from numpy.typing import NDArray
 
 from chatlift.learn.arrays import Rows, Values
 
-QUANTILES = np.linspace(0.0, 1.0, 9)
-"""Of all known values: where most rows are."""
+QUANTILES = np.array([0.0, 0.025, *np.linspace(0.125, 0.875, 7), 0.975, 1.0])
+"""Of all known values: where most rows are, and near the ends, so that a single huge value flattens
+the curve over no more than the fortieth of the rows that is next to it."""
 QUANTILES_OF_DISTINCT = np.linspace(0.0, 1.0, 5)
 """Of the distinct values: where few rows are, such as in the long tail behind many zeros."""
 SPREAD_OF_RANKS = 12.0**-0.5

@@ -80,8 +80,8 @@ class Companion:
 
 COMPANIONS: Mapping[str, Companion] = MappingProxyType(
     {
-        "xgboost_regression": Companion(estimator="logistic", parameters={"l2": 100.0}),
-        "xgboost_forest": Companion(estimator="logistic", parameters={"l2": 100.0}),
+        "xgboost_regression": Companion(estimator="logistic", parameters={"l2": 200.0}),
+        "xgboost_forest": Companion(estimator="logistic", parameters={"l2": 200.0}),
         "logistic": Companion(estimator="xgboost_regression", parameters={}),
     }
 )

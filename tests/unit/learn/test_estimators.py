@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from chatlift.errors import Unavailable
+from chatlift.learn.curves import lines_and_bends
 from chatlift.learn.estimators import ESTIMATORS, FittedLogistic, Logistic, Matrix, Vector
 
 NAMES = ("helps", "noise", "long tail", "yes or no", "constant", "never known", "both ends help")
@@ -231,3 +232,17 @@ def test_trees_that_are_held_to_a_direction_never_turn(
     held = ESTIMATORS[name].fit(matrix, labels, parameters, 0, directions=(1,))
     assert np.diff(free.margins(grid)).min() < 0
     assert np.diff(held.margins(grid)).min() >= -1e-6
+
+
+def test_one_strong_column_among_many_weak_ones_is_held_less() -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    rng = np.random.default_rng(6)
+    matrix = rng.normal(size=(300, 40)).astype(np.float32)
+    labels = (rng.random(300) < 1 / (1 + np.exp(-3.0 * matrix[:, 0]))).astype(np.float64)
+    strong = Logistic().fit(matrix, labels, {}, 0)
+    lines, bends = lines_and_bends(matrix)
+    basis = np.hstack([lines.of(matrix), 0.3 * bends.of(matrix)])
+    even = LogisticRegression(C=1 / Logistic.fallback["l2"]).fit(basis, labels)
+    moved = strong.contributions(matrix)[:, 0].std()
+    assert moved > 1.5 * (even.coef_[0, 0] * basis[:, 0]).std()

@@ -127,7 +127,7 @@ SPEC = ModelSpec(
     hyperparameters=(
         Hyperparameter(
             name="l2",
-            default=100.0,
+            default=200.0,
             minimum=0.0001,
             maximum=10_000.0,
             meaning="pull of the coefficients towards zero",
