@@ -28,7 +28,7 @@ from chatlift.learn.folds import grouped_folds
 from chatlift.learn.ladder import Candidate, Ladder, Rows, RuleInputs, WeightedSum, climb
 from chatlift.learn.reason_evidence import ReasonEvidence, evidence_of, inner_fits
 from chatlift.learn.snapshots import Snapshot, numbers_of
-from chatlift.vocabulary import Rung
+from chatlift.vocabulary import FactSubject, Rung
 
 INNER_FOLDS = 5
 TEXT_COLUMNS = ("text_score_mean_30d", "text_score_mean_last_3")
@@ -200,7 +200,7 @@ def fit(snapshot: Snapshot, recipe: Recipe) -> FittedModel:
     """
     folds = grouped_folds(snapshot.contacts, snapshot.labels, folds=INNER_FOLDS, seed=recipe.seed)
     _need_both_outcomes(snapshot.labels, folds)
-    attributes = snapshot.attributes.drop(recipe.left_out, strict=False)
+    attributes = _attributes_of_entities(snapshot).drop(recipe.left_out, strict=False)
     encoder = AttributeEncoder.learn(attributes, snapshot.contacts.tolist())
     text, unseen_text = _fit_text(snapshot, folds, recipe)
     matrix = design_matrix(snapshot, recipe.features, encoder, unseen_text)
@@ -216,6 +216,15 @@ def fit(snapshot: Snapshot, recipe: Recipe) -> FittedModel:
     shared = _Shared(snapshot, recipe, encoder, text, ladder, rows, _medians(matrix))
     rungs = {rung: shared.model(candidate) for rung, candidate in ladder.candidates.items()}
     return replace(rungs[ladder.chosen], rungs=rungs)
+
+
+def _attributes_of_entities(snapshot: Snapshot) -> pl.DataFrame:
+    """Return the attributes that examples of this kind can have: contacts have none of leads."""
+    if snapshot.examples.get_column("lead_id").count():
+        return snapshot.attributes
+    return snapshot.attributes.select(
+        name for name in snapshot.attributes.columns if not name.startswith(f"{FactSubject.LEAD}.")
+    )
 
 
 def _directions(recipe: Recipe, encoder: AttributeEncoder) -> tuple[int, ...]:
