@@ -184,7 +184,8 @@ def assert_honest(outcome: ModelOutcome, story: Story) -> None:
         return
     if outcome.decision.verdict is Verdict.PROMOTE:
         assert story.may_promote
-        assert all(check.passed for check in outcome.decision.checks)
+        assert not outcome.decision.reasons
+        assert all(note in outcome.sentence for note in outcome.decision.notes)
     else:
         assert outcome.decision.reasons
 

@@ -676,7 +676,8 @@ def _sentence(decision: Decision, version: Version, champion: Version | None) ->
     """Say what became of a version, by which checks, and what serves where it does not."""
     if decision.verdict is Verdict.PROMOTE:
         serves = "serves now" if version.is_champion else "was not promoted, as asked"
-        return f"v{version.number} passed every check and {serves}."
+        notes = "".join(f" Note: {note}" for note in decision.notes)
+        return f"v{version.number} passed every check and {serves}.{notes}"
     word = "refused" if decision.verdict is Verdict.REFUSE else "kept as a candidate"
     checks = ", ".join(check.name for check in decision.checks if check.stands_in_the_way)
     serves = "Nothing serves." if champion is None else f"v{champion.number} goes on serving."
