@@ -161,10 +161,11 @@ def test_every_answer_says_what_its_scores_are_made_of(at: Served) -> None:
 
 def test_the_message_behind_a_reason_is_shown_to_who_may_read_messages(at: Served) -> None:
     def reasons(role: Role) -> list[dict[str, Any]]:
-        told = at.client.get(
-            f"{PREFIX}/engagement", params={"limit": 200}, headers=at.headers(role)
-        )
-        rows = told.json()["predictions"]
+        answers = [
+            at.client.get(f"{PREFIX}/{path}", params={"limit": 200}, headers=at.headers(role))
+            for path in ("lead-scoring", "churn", "engagement")
+        ]
+        rows = [row for answer in answers for row in answer.json()["predictions"]]
         return [r for row in rows for r in row["reasons"] if r["message_id"] is not None]
 
     shown, hidden = reasons(Role.OPERATOR), reasons(Role.VIEWER)
