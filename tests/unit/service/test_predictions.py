@@ -161,12 +161,17 @@ def test_every_answer_says_what_its_scores_are_made_of(at: Served) -> None:
 
 def test_the_message_behind_a_reason_is_shown_to_who_may_read_messages(at: Served) -> None:
     def reasons(role: Role) -> list[dict[str, Any]]:
+        names = [f"c{number}" for number in range(1, 71)]
         answers = [
-            at.client.get(f"{PREFIX}/{path}", params={"limit": 200}, headers=at.headers(role))
-            for path in ("lead-scoring", "churn", "engagement")
+            at.client.get(
+                f"{PREFIX}/engagement/{name}",
+                params={"as_of": instant(85).isoformat()},
+                headers=at.headers(role),
+            ).json()
+            for name in names
         ]
-        rows = [row for answer in answers for row in answer.json()["predictions"]]
-        return [r for row in rows for r in row["reasons"] if r["message_id"] is not None]
+        found = [r for answer in answers for r in answer.get("reasons", ())]
+        return [r for r in found if r["message_id"] is not None]
 
     shown, hidden = reasons(Role.OPERATOR), reasons(Role.VIEWER)
     texts = {m["message_id"]: m["text"] for m in messages(at)}
