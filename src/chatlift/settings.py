@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from chatlift.errors import InvalidInput
 from chatlift.vocabulary import DEFAULT_ACCOUNT
 
+SECRET_FILE = "secret.key"  # noqa: S105 - the name of a file
 SECRET_BYTES = 32
 SECONDS_OF_A_DAY = 86_400
 HIGHEST_COUNT = 1_000_000_000
@@ -306,7 +307,7 @@ def secret_of(home: Path) -> bytes:
     It keys the hashes of words and of forgotten contacts, so that neither the database nor
     an artifact alone can be searched for a person.
     """
-    path = home / "secret.key"
+    path = home / SECRET_FILE
     home.mkdir(0o700, parents=True, exist_ok=True)
     try:
         with path.open("x", encoding="ascii") as file:

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 
 from tests.businesses import folders, locks, quick
@@ -146,7 +147,7 @@ class Storm:
         assert locks(workspace) == 0
         eventually(lambda: [c for m in self.members for c in m.children], lambda c: c == [])
         assert training_children_of_home(str(self.business.settings.home)) == []
-        workspace.versions.sweep_orphans()
+        workspace.versions.sweep_orphans(now=self.business.database.now() + timedelta(days=2))
         versions = workspace.versions.list()
         assert folders(workspace) == {version.folder for version in versions}
         assert len({(v.model, v.number) for v in versions}) == len(versions)

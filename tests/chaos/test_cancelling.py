@@ -6,6 +6,7 @@ import os
 import random
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -70,7 +71,7 @@ def test_a_run_stopped_at_any_moment_leaves_nothing_half_published(
             seconds = cancelled_after(business, chance.uniform(0, LONGEST_SECONDS))
             took += [] if seconds is None else [seconds]
         eventually(lambda: worker.children, lambda found: found == [])
-        business.workspace.versions.sweep_orphans()
+        business.workspace.versions.sweep_orphans(now=business.database.now() + timedelta(days=2))
         assert_at_rest(business.workspace)
     took.sort()
     told = f"cancelled {COUNT} times: median {took[COUNT // 2]:.2f} s, "

@@ -8,6 +8,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[2] / "src" / "chatlift"
 
 MAY_SEE_ALL = {
+    "registry/artifact_root.py": "tells whether all that lies in the folder is this database's",
     "registry/deliveries.py": "tells for which accounts deliveries wait",
     "registry/run_changes.py": "expires the leases of all accounts, then changes each as its own",
     "registry/run_events.py": "deletes old steps of progress, whose ever they are",

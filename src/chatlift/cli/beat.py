@@ -11,7 +11,7 @@ from chatlift.cli.lazy import new_app
 from chatlift.cli.surroundings import settings
 from chatlift.jobs.crew import beat_of
 from chatlift.jobs.logs import set_up_logs
-from chatlift.store.database import Database
+from chatlift.registry.installations import open_installation
 
 app = new_app()
 
@@ -27,7 +27,7 @@ def beat() -> None:
     """
     set_up_logs(sys.stderr)
     chosen = settings()
-    database = Database.open(chosen.database_url)
+    database = open_installation(chosen)
     try:
         ticking = beat_of(chosen, database)
         typer.echo("Beat ticks. Stop it with Ctrl-C.")

@@ -25,3 +25,9 @@ By = Annotated[str, typer.Option("--by", help="Who decided; the ledger keeps it.
 Force = Annotated[
     bool, typer.Option("--force", help="Also where it serves; predictions then say not ready.")
 ]
+Adopt = Annotated[
+    bool,
+    typer.Option(
+        "--adopt", help="Take over the folder of artifacts, whatever database it belonged to."
+    ),
+]

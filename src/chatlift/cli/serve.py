@@ -9,11 +9,12 @@ from typing import Annotated
 
 import typer
 
+from chatlift.cli import options
 from chatlift.cli.lazy import new_app
 from chatlift.cli.surroundings import desk, settings
+from chatlift.registry.installations import open_installation
 from chatlift.service.context import Service
 from chatlift.service.running import Listening, run_service
-from chatlift.store.database import Database
 
 app = new_app()
 
@@ -37,6 +38,7 @@ def serve(
     processes: Annotated[
         int, typer.Option(min=1, max=64, help="How many processes answer, on so many processors.")
     ] = 1,
+    adopt: options.Adopt = False,
 ) -> None:
     """Answer the API and train what it is asked for, until Ctrl-C.
 
@@ -56,7 +58,7 @@ def serve(
     )
     found = settings()
     with desk(quiet=True) as at:
-        service = Service(settings=found, database=Database.open(found.database_url))
+        service = Service(settings=found, database=open_installation(found, adopt=adopt))
         run_service(
             service,
             wanted,

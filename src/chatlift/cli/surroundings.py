@@ -43,9 +43,9 @@ def has_colour(stream: TextIO, environ: Mapping[str, str], system: str) -> bool:
 
 
 @contextmanager
-def workspace() -> Iterator[Workspace]:
-    """Open the account that the settings name."""
-    with open_workspace(settings()) as opened:
+def workspace(*, adopt: bool = False) -> Iterator[Workspace]:
+    """Open the account that the settings name; see `open_installation` for `adopt`."""
+    with open_workspace(settings(), adopt=adopt) as opened:
         yield opened
 
 

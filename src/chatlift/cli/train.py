@@ -71,6 +71,7 @@ def train(
     no_promote: Annotated[
         bool, typer.Option("--no-promote", help="Register and judge; leave what serves alone.")
     ] = False,
+    adopt: options.Adopt = False,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
     log_file: options.LogTo = None,
@@ -101,7 +102,10 @@ def train(
             left_out_columns=frozenset(leave_out or ()),
         )
     debug = ctx.ensure_object(Invocation).debug
-    with desk(quiet=quiet, as_json=as_json, log_file=log_file) as at, workspace() as opened:
+    with (
+        desk(quiet=quiet, as_json=as_json, log_file=log_file) as at,
+        workspace(adopt=adopt) as opened,
+    ):
         report = trained(opened, request, at, debug=debug)
     if as_json:
         sys.stdout.write(json_text(to_json(report)) + "\n")

@@ -10,11 +10,12 @@ from typing import Annotated
 
 import typer
 
+from chatlift.cli import options
 from chatlift.cli.lazy import new_app
 from chatlift.cli.surroundings import settings
 from chatlift.jobs.crew import woken_by_celery, worker_of
 from chatlift.jobs.logs import set_up_logs
-from chatlift.store.database import Database
+from chatlift.registry.installations import open_installation
 
 app = new_app()
 
@@ -30,6 +31,7 @@ def worker(
     celery: Annotated[
         bool, typer.Option("--celery", help="Be woken by the broker at CHATLIFT_BROKER_URL.")
     ] = False,
+    adopt: options.Adopt = False,
 ) -> None:
     """Train what is queued, each run in a process of its own, until stopped.
 
@@ -41,7 +43,7 @@ def worker(
     """
     set_up_logs(sys.stderr)
     chosen = settings()
-    database = Database.open(chosen.database_url)
+    database = open_installation(chosen, adopt=adopt)
     told = (chosen, database, os.environ)
     try:
         with (

@@ -90,7 +90,7 @@ def duties_of(
         ),
         Duty(
             name="sweep_orphans",
-            run=lambda _now: sweep_orphans(database, settings.artifacts),
+            run=lambda now: sweep_orphans(database, settings.artifacts, now),
             every=timedelta(minutes=10),
         ),
         Duty(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import structlog
 
+from chatlift.registry.artifact_root import ForeignArtifacts
 from chatlift.registry.run_events import delete_progress
 from chatlift.registry.run_queue import RunQueue
 from chatlift.registry.versions import Versions
@@ -25,16 +26,18 @@ def expire_leases(database: Database) -> None:
         log.warning("lease_expired", run_id=run.run_id, attempt=run.attempt, status=run.status)
 
 
-def sweep_orphans(database: Database, artifacts: Path) -> None:
-    """Delete what attempts that were cut off left among the artifacts of every account."""
-    for account in all_accounts(database):
-        sweep_account(database, artifacts, account.account_id)
+def sweep_orphans(database: Database, artifacts: Path, now: datetime) -> None:
+    """Move to the trash what attempts that were cut off left among the artifacts of all accounts.
 
-
-def sweep_account(database: Database, artifacts: Path, account_id: int) -> None:
-    """Delete what attempts that were cut off left among one account's artifacts."""
-    for folder in Versions(database, account_id, artifacts).sweep_orphans():
-        log.info("orphan_deleted", folder=folder)
+    Where the folder is another database's nothing is moved, and the log says why.
+    """
+    try:
+        for account in all_accounts(database):
+            versions = Versions(database, account.account_id, artifacts)
+            for folder in versions.sweep_orphans(now=now):
+                log.info("orphan_moved_to_trash", folder=folder)
+    except ForeignArtifacts as refused:
+        log.error("sweep_refused", reason=str(refused))
 
 
 def delete_old_progress(database: Database, now: datetime) -> None:

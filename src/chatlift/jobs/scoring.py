@@ -19,6 +19,7 @@ from typing import Any
 import structlog
 
 from chatlift.jobs.child_job import ChildJob
+from chatlift.registry.installations import open_installation
 from chatlift.settings import Settings
 from chatlift.store.database import Database
 from chatlift.workflows.score_everybody import plan_scorings, score_waiting
@@ -103,7 +104,7 @@ def carry_out(line: bytes, _tell: Callable[[Mapping[str, Any]], None]) -> None:
     """
     job = ScoringJob.from_line(line)
     until = time.monotonic() + CHILD_SECONDS
-    database = Database.open(job.database_url)
+    database = open_installation(job.settings)
     try:
         score_waiting(database, job.settings, job.worker, go_on=lambda: time.monotonic() < until)
     finally:

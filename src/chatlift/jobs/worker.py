@@ -14,7 +14,6 @@ import structlog
 
 from chatlift.jobs.duties import Duty
 from chatlift.jobs.processes import child_environment, worker_name
-from chatlift.jobs.reconcile import sweep_account
 from chatlift.jobs.supervision import Supervision
 from chatlift.registry.run_queue import Claim, RunQueue
 from chatlift.settings import Settings
@@ -153,7 +152,6 @@ class Worker:
                 bell=bell,
                 is_ending=self._is_ending.is_set,
             ).watch()
-            sweep_account(self._database, self._settings.artifacts, claimed.run.account_id)
         except Exception as error:  # noqa: BLE001 - the worker goes on, whatever one run does
             log.error("training_failed", run_id=claimed.run_id, error=type(error).__name__)
         finally:

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import stat
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from chatlift.errors import Conflict, Unavailable
+from chatlift.private_files import PARTIAL_SUFFIX, sync_folder, write_private
 from chatlift.vocabulary import ModelName
 
 SCHEMA_VERSION = 1
@@ -41,8 +40,6 @@ NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_.")
 
 MANIFEST_LIMIT_BYTES = 4 * 2**20
 FILE_LIMIT_BYTES = 512 * 2**20
-PARTIAL_SUFFIX = ".partial"
-"""Ends the name of a folder that is being written."""
 
 
 class DamagedArtifact(Unavailable):
@@ -122,10 +119,10 @@ def write_artifact(
     partial = folder.with_name(folder.name + PARTIAL_SUFFIX)
     partial.mkdir(parents=True)
     for name, data in {**files, MANIFEST_FILE: content}.items():
-        _write_synced(partial / name, data)
-    _sync_folder(partial)
+        write_private(partial / name, data)
+    sync_folder(partial)
     partial.replace(folder)
-    _sync_folder(folder.parent)
+    sync_folder(folder.parent)
     return ArtifactInfo(
         folder=folder,
         manifest_sha256=_sha256(content),
@@ -148,23 +145,6 @@ def _check_writable(files: Mapping[str, bytes], manifest: bytes) -> None:
             _check_format(name, data)
     except _Problem as problem:
         raise ValueError(f"This artifact could not be read back: {problem}.") from problem
-
-
-def _write_synced(path: Path, data: bytes) -> None:
-    with path.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    # Windows cannot open a folder as a file; there NTFS keeps the rename by itself.
-    with suppress(PermissionError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def read_artifact(

@@ -6,7 +6,7 @@ attempt it belongs to, so that a process that was given up for dead cannot write
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -225,5 +225,17 @@ def active_run_ids(connection: Connection, account_id: int) -> frozenset[str]:
     """Return the ids of the account's runs that have not ended."""
     statement = select(RUNS.c.run_id).where(
         RUNS.c.account_id == account_id, RUNS.c.status.not_in(sorted(FINAL_STATUSES))
+    )
+    return frozenset(connection.scalars(statement))
+
+
+def ended_run_ids(
+    connection: Connection, account_id: int, among: Collection[str]
+) -> frozenset[str]:
+    """Return which of these ids belong to runs of the account that have ended."""
+    statement = select(RUNS.c.run_id).where(
+        RUNS.c.account_id == account_id,
+        RUNS.c.run_id.in_(sorted(among)),
+        RUNS.c.status.in_(sorted(FINAL_STATUSES)),
     )
     return frozenset(connection.scalars(statement))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, sel
 
 from chatlift.errors import Conflict, InvalidInput, NotFound, NotReady, Unavailable
 from chatlift.records import INSTANT
+from chatlift.registry.artifact_root import RUN_ID_LENGTH, ArtifactRoot
 from chatlift.registry.artifacts import Artifact, DamagedArtifact, read_artifact, write_artifact
 from chatlift.registry.champions import (
     STATES,
@@ -30,7 +32,7 @@ from chatlift.registry.champions import (
     served_before,
     write_gate_counts,
 )
-from chatlift.registry.run_rows import active_run_ids, held_run
+from chatlift.registry.run_rows import ended_run_ids, held_run
 from chatlift.store.bulk import insert_new, read_columns, stored_number, table_of
 from chatlift.store.database import Database
 from chatlift.store.forgetting import unlink_forgotten
@@ -56,7 +58,8 @@ EVALUATION_PREDICTIONS = pl.Schema(
 STORED_AS = pl.Schema({**EVALUATION_PREDICTIONS, "label": pl.Float64()})
 """The database keeps labels as numbers, so that one may be a share."""
 BY_CHATLIFT = "chatlift"
-RUN_ID_LENGTH = 36
+ORPHAN_GRACE = timedelta(days=1)
+"""A folder that changed later than this before now is not swept, whatever it seems to be."""
 
 
 class VersionNotFound(NotFound):
@@ -185,6 +188,7 @@ class Versions:
         self._database = database.of_account(account_id)
         self._account_id = account_id
         self._root = artifacts_root
+        self._artifacts = ArtifactRoot(database, artifacts_root)
 
     # Long because what is registered is named field by field, and files and rows go together.
     def register(
@@ -226,7 +230,10 @@ class Versions:
         RunLost
             If the run has ended, a later attempt has it, or its lease has run out by the
             database's clock; nothing is registered.
+        ForeignArtifacts
+            If the folder of artifacts is another database's.
         """
+        self._artifacts.claim()
         name = f"{run_id}-{attempt}"
         folder = self._root / str(self._account_id) / model / name
         info = write_artifact(folder, files, manifest)
@@ -491,16 +498,35 @@ class Versions:
             found = read_columns(connection, statement, STORED_AS)
         return found.with_columns(pl.col("label").cast(EVALUATION_PREDICTIONS["label"]))
 
-    def sweep_orphans(self) -> tuple[str, ...]:
-        """Delete folders that no version and no living run owns; return their names."""
+    def sweep_orphans(self, *, now: datetime) -> tuple[str, ...]:
+        """Move to the trash what ended runs of this account left; return the folders' names.
+
+        A folder goes only if its run has ended, no version owns it, and it has not changed for a
+        day. What the database does not know is somebody else's and stays.
+
+        Raises
+        ------
+        ForeignArtifacts
+            If the folder of artifacts is another database's; nothing is moved.
+        """
+        self._artifacts.confirm()
+        moved = []
+        for folder in self._orphans():
+            with suppress(FileNotFoundError):  # Another process sweeps at the same time.
+                if _changed_at(folder) < now - ORPHAN_GRACE:
+                    self._artifacts.discard(folder, now=now)
+                    moved.append(folder.name)
+        self._artifacts.empty_trash(now=now)
+        return tuple(moved)
+
+    def _orphans(self) -> Sequence[Path]:
+        """Return the folders of the account that an ended run left and no version owns."""
         folders = list((self._root / str(self._account_id)).glob("*/*"))
         with self._database.read() as connection:
             owned = {version.folder for version in self._select(connection)}
-            active = active_run_ids(connection, self._account_id)
-        orphans = [f for f in folders if f not in owned and f.name[:RUN_ID_LENGTH] not in active]
-        for folder in orphans:
-            shutil.rmtree(folder, ignore_errors=True)
-        return tuple(folder.name for folder in orphans)
+            unowned = {f: f.name[:RUN_ID_LENGTH] for f in folders if f not in owned}
+            ended = ended_run_ids(connection, self._account_id, set(unowned.values()))
+        return [folder for folder, run_id in unowned.items() if run_id in ended]
 
     def _none_serves(self, model: ModelName) -> NoChampion:
         with self._database.read() as connection:
@@ -587,6 +613,7 @@ class Versions:
         now: datetime,
         force: bool,
     ) -> None:
+        self._artifacts.confirm()
         numbers = [version.number for version in versions]
         with self._database.write() as connection:
             serving = lock_state(connection, self._account_id, model)
@@ -604,6 +631,10 @@ class Versions:
             connection.execute(delete(VERSIONS).where(mine, VERSIONS.c.version_id.in_(ids)))
         for version in versions:
             shutil.rmtree(version.folder, ignore_errors=True)
+
+
+def _changed_at(folder: Path) -> datetime:
+    return datetime.fromtimestamp(folder.stat().st_mtime, UTC)
 
 
 def _until(entries: tuple[LedgerEntry, ...], as_of: datetime | None) -> tuple[LedgerEntry, ...]:

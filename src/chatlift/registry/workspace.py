@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from chatlift.registry.installations import open_installation
 from chatlift.registry.predictions import Predictions
 from chatlift.registry.runs import Runs
 from chatlift.registry.schedules import Schedules
@@ -43,9 +44,12 @@ class Workspace:
 
 
 @contextmanager
-def open_workspace(settings: Settings) -> Iterator[Workspace]:
-    """Open the account named by the settings, made on first use; close it at the end."""
-    database = Database.open(settings.database_url)
+def open_workspace(settings: Settings, *, adopt: bool = False) -> Iterator[Workspace]:
+    """Open the account named by the settings, made on first use; close it at the end.
+
+    Takes and raises what `open_installation` does.
+    """
+    database = open_installation(settings, adopt=adopt)
     try:
         account = ensure_account(database, settings.account, time_zone=settings.time_zone)
         yield workspace_in(database, settings, account)

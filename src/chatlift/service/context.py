@@ -17,6 +17,7 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 
+from chatlift.registry.installations import open_installation
 from chatlift.registry.prediction_log import PredictionLog
 from chatlift.registry.workspace import Workspace, workspace_in
 from chatlift.service.identities import Identities
@@ -68,10 +69,10 @@ class Service:
 
     @classmethod
     def from_environment(cls) -> Service:
-        """Open the database that the `CHATLIFT_*` variables name; raises as `Database.open`."""
+        """Open the database that the `CHATLIFT_*` variables name; raises as `open_installation`."""
         home = default_home(os.environ, sys.platform)
         settings = Settings.from_environment(os.environ, default_home=home)
-        return cls(settings=settings, database=Database.open(settings.database_url))
+        return cls(settings=settings, database=open_installation(settings))
 
     def workspace(self, account: Account) -> Workspace:
         """Return the account's handles, made anew when its settings changed."""

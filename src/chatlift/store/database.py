@@ -26,7 +26,7 @@ from chatlift.errors import InvalidInput, Unavailable
 from chatlift.store.bound import ACCOUNT, ACROSS, watch
 from chatlift.store.schema import lay_out, stored_revision, take_turn
 
-SCHEMA_REVISION = "0007"
+SCHEMA_REVISION = "0009"
 """The newest migration; a test holds it equal to what `migrations/` says."""
 
 BUSY_TIMEOUT_SECONDS = 30
@@ -245,6 +245,24 @@ def _clock_of(connection: Connection) -> datetime:
     """Return PostgreSQL's present instant; `now()` would tell that of the transaction's begin."""
     told: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
     return told.astimezone(UTC)
+
+
+def sqlite_file(url: str) -> Path | None:
+    """Return the file that a database URL names; None where it names no SQLite file.
+
+    Raises
+    ------
+    InvalidInput
+        As `Database.open`.
+
+    Examples
+    --------
+    >>> sqlite_file("sqlite:///shop/chatlift.db").as_posix()
+    'shop/chatlift.db'
+    """
+    parsed = _parse(url)
+    is_file = parsed.get_backend_name() == "sqlite" and parsed.database is not None
+    return Path(str(parsed.database)) if is_file else None
 
 
 def _parse(url: str) -> URL:

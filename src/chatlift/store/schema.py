@@ -6,6 +6,8 @@ nor its steps. A test holds on both databases that the two ways lead to the same
 
 from __future__ import annotations
 
+import secrets
+
 from sqlalchemy import (
     Column,
     Connection,
@@ -33,6 +35,8 @@ VERSION = Table(
 )
 """Where Alembic keeps the newest step that was applied."""
 
+INSTALLATION_ID_BYTES = 16
+
 ADVISORY_LOCK = 7_301_164_211
 """One arbitrary number, the same in every process: who holds it changes PostgreSQL's schema."""
 
@@ -54,5 +58,8 @@ def stored_revision(connection: Connection) -> str | None:
 def lay_out(connection: Connection, *, revision: str) -> None:
     """Make all tables of an empty database, and note the step that they stand for."""
     TABLES.create_all(connection, checkfirst=False)
+    installation = TABLES.tables[tables.InstallationRow.__tablename__]
+    new_id = secrets.token_hex(INSTALLATION_ID_BYTES)
+    connection.execute(installation.insert().values(row_number=1, installation_id=new_id))
     VERSION.create(connection)
     connection.execute(VERSION.insert().values(version_num=revision))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chatlift.store.base import BIG_INTEGER, Base, BigInt, PrimaryId
@@ -26,6 +26,17 @@ LongText = Annotated[str, mapped_column(Text)]
 
 NUMBERS_ARE_NEVER_REUSED = {"sqlite_autoincrement": True}
 """A deleted record's number must not come back as another's: predictions name it."""
+
+
+class InstallationRow(Base):
+    """The one row that tells which installation the database belongs to."""
+
+    __tablename__ = "installation"
+    __table_args__ = (CheckConstraint("row_number = 1", name="one_row"),)
+
+    row_number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    installation_id: Mapped[str]
+    """Random, made with the tables; the folder of artifacts carries the same."""
 
 
 class AccountRow(Base):

@@ -283,7 +283,7 @@ def _carried_out(running: _Running, watched: AbstractContextManager[None]) -> Tr
     """Train and end the run, whatever happens."""
     started = running.clock()
     try:
-        running.workspace.versions.sweep_orphans()
+        running.workspace.versions.sweep_orphans(now=started)
         with watched:
             outcomes = running.all_models()
         ended = running.end(*_ending(outcomes))

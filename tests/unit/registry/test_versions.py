@@ -47,7 +47,15 @@ class Shop:
         account = ensure_account(database, name, time_zone="UTC").account_id
         self.runs = Runs(database, account)
         self.versions = Versions(database, account, root)
+        self.root = root
+        self.account_id = account
         self.now = NOW
+
+    def train_folder(self, run_id: str) -> Path:
+        """Make the folder that the first attempt of a run writes into."""
+        folder = self.root / str(self.account_id) / LEADS / f"{run_id}-1.partial"
+        folder.mkdir(parents=True)
+        return folder
 
     def tick(self) -> datetime:
         self.now += timedelta(minutes=1)
@@ -304,12 +312,59 @@ def test_stored_predictions_come_back_as_they_were(shop: Shop) -> None:
     assert shop.versions.evaluation_predictions(shop.train()).equals(STORED)
 
 
-def test_orphans_are_swept_and_versions_stay(shop: Shop) -> None:
-    version = shop.train()
-    orphan = version.folder.with_name("0" * 36 + "-1.partial")
+A_DAY_LATER = datetime.now(UTC) + timedelta(hours=25)
+"""Folders carry the real clock's time, whatever the story's."""
+
+
+def left_behind(shop: Shop, version: Version) -> Path:
+    """Return a folder that an attempt of the version's run was killed in."""
+    orphan = version.folder.with_name(f"{version.run_id}-7.partial")
     orphan.mkdir()
-    assert shop.versions.sweep_orphans() == (orphan.name,)
+    (orphan / "half").write_bytes(b"a model, half written")
+    return orphan
+
+
+def test_orphans_go_to_the_trash_and_versions_stay(shop: Shop) -> None:
+    version = shop.train()
+    orphan = left_behind(shop, version)
+    assert shop.versions.sweep_orphans(now=A_DAY_LATER) == (orphan.name,)
     assert version.folder.exists()
+    assert not orphan.exists()
+    (half,) = (shop.root / "trash").rglob("half")
+    assert half.read_bytes() == b"a model, half written"
+    assert (
+        half.parent.relative_to(shop.root / "trash").parts[1:]
+        == orphan.relative_to(shop.root).parts
+    )
+
+
+def test_the_trash_is_kept_for_seven_days(shop: Shop) -> None:
+    left_behind(shop, shop.train())
+    shop.versions.sweep_orphans(now=A_DAY_LATER)
+    shop.versions.sweep_orphans(now=A_DAY_LATER + timedelta(days=6, hours=23))
+    assert len(list((shop.root / "trash").iterdir())) == 1
+    shop.versions.sweep_orphans(now=A_DAY_LATER + timedelta(days=7, hours=1))
+    assert list((shop.root / "trash").iterdir()) == []
+
+
+def test_what_changed_within_a_day_is_not_swept(shop: Shop) -> None:
+    orphan = left_behind(shop, shop.train())
+    assert shop.versions.sweep_orphans(now=A_DAY_LATER - timedelta(hours=2)) == ()
+    assert orphan.exists()
+
+
+def test_what_no_run_of_this_account_made_is_never_swept(shop: Shop) -> None:
+    unknown = shop.train().folder.with_name("0" * 36 + "-1")
+    unknown.mkdir()
+    assert shop.versions.sweep_orphans(now=A_DAY_LATER) == ()
+    assert unknown.exists()
+
+
+def test_what_a_run_under_way_writes_is_not_swept(shop: Shop) -> None:
+    run = shop.runs.start([LEADS], requested_model=LEADS, request={}, now=shop.tick())
+    folder = shop.train_folder(run.run_id)
+    assert shop.versions.sweep_orphans(now=A_DAY_LATER) == ()
+    assert folder.exists()
 
 
 def test_a_version_that_is_not_there_names_the_newest(shop: Shop) -> None:

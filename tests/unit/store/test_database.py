@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from chatlift.errors import InvalidInput, Unavailable
 from chatlift.records import CONTACTS, Records
 from chatlift.store.crm import Crm
 from chatlift.store.database import SCHEMA_REVISION, Database
+from chatlift.store.installation import installation_id_of
 from chatlift.store.migrations.upgrade import newest_revision, upgrade
 from chatlift.store.schema import TABLES, VERSION, stored_revision
 
@@ -117,6 +119,7 @@ def test_the_steps_lead_to_the_tables_of_a_new_database(database: Database) -> N
         upgrade(connection, stored=None)
         assert stored_revision(connection) == SCHEMA_REVISION
         assert schema_of(connection) == laid_out
+    assert re.fullmatch("[0-9a-f]{32}", installation_id_of(database))
 
 
 def test_opening_a_current_database_does_not_import_alembic(sqlite_path: Path) -> None:
@@ -134,6 +137,13 @@ def test_a_database_of_a_newer_version_is_refused(database: Database, database_u
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(Unavailable, match="newer Chatlift"):
         Database.open(database_url)
+
+
+def test_every_new_database_has_an_id_of_its_own(tmp_path: Path) -> None:
+    opened = [Database.open(f"sqlite:///{(tmp_path / name).as_posix()}") for name in "ab"]
+    assert len({installation_id_of(database) for database in opened}) == 2
+    for database in opened:
+        database.close()
 
 
 def test_an_error_undoes_the_whole_block(database: Database) -> None:

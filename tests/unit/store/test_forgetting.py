@@ -239,6 +239,7 @@ REACHED = {
     "schedules schedule_slots scoring_jobs scoring_shards": "hold nobody",
     "run_events": "names in them are masked",
     "tokens sessions sign_in_links webhooks": "of those who use Chatlift, not of contacts",
+    "installation": "one row for the whole database, about nobody",
 }
 """Tables to what forgetting does with them."""
 
