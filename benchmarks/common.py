@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from chatlift.learn.metrics import Figure
-from chatlift.settings import SECRET_BYTES, Settings
+from chatlift.registry.secret_file import SECRET_BYTES, SECRET_FILE
+from chatlift.settings import Settings
 
 INTERVAL = (2.5, 97.5)
 
@@ -30,7 +31,7 @@ def fresh_home() -> Iterator[Settings]:
     Its secret is always the same, so that words get the same hashes and a figure can be repeated.
     """
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        (Path(folder) / "secret.key").write_text("5e" * SECRET_BYTES, encoding="ascii")
+        (Path(folder) / SECRET_FILE).write_text("5e" * SECRET_BYTES, encoding="ascii")
         yield Settings.from_environment({}, default_home=Path(folder))
 
 

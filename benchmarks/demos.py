@@ -35,8 +35,9 @@ import numpy as np
 from benchmarks.common import markdown, mean_of, share_of
 from benchmarks.workers import add_seed_options, as_they_end, seeds_of
 
+from chatlift.registry.secret_file import SECRET_BYTES, SECRET_FILE
 from chatlift.registry.workspace import open_workspace
-from chatlift.settings import SECRET_BYTES, Settings
+from chatlift.settings import Settings
 from chatlift.vocabulary import ModelName
 
 ROOT = Path(__file__).parents[1]
@@ -137,7 +138,7 @@ def _home(seed: int) -> Iterator[Path]:
     """Yield an empty home whose secret is another one for each seed."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         secret = np.random.default_rng(seed).bytes(SECRET_BYTES).hex()
-        (Path(folder) / "secret.key").write_text(secret, encoding="ascii")
+        (Path(folder) / SECRET_FILE).write_text(secret, encoding="ascii")
         yield Path(folder)
 
 

@@ -6,7 +6,6 @@ arguments and never looks at the environment itself.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -18,8 +17,6 @@ from zoneinfo import ZoneInfo
 from chatlift.errors import InvalidInput
 from chatlift.vocabulary import DEFAULT_ACCOUNT
 
-SECRET_FILE = "secret.key"  # noqa: S105 - the name of a file
-SECRET_BYTES = 32
 SECONDS_OF_A_DAY = 86_400
 HIGHEST_COUNT = 1_000_000_000
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -299,20 +296,3 @@ def _networks(environ: Mapping[str, str], name: str, default: tuple[str, ...]) -
                 f"{name} holds {part!r}. Use addresses or networks, such as 10.0.0.0/8."
             ) from error
     return told or default
-
-
-def secret_of(home: Path) -> bytes:
-    """Return the installation's secret, made on first use and kept outside the database.
-
-    It keys the hashes of words and of forgotten contacts, so that neither the database nor
-    an artifact alone can be searched for a person.
-    """
-    path = home / SECRET_FILE
-    home.mkdir(0o700, parents=True, exist_ok=True)
-    try:
-        with path.open("x", encoding="ascii") as file:
-            file.write(secrets.token_hex(SECRET_BYTES))
-        path.chmod(0o600)
-    except FileExistsError:
-        pass
-    return bytes.fromhex(path.read_text(encoding="ascii").strip())

@@ -14,6 +14,7 @@ MAY_SEE_ALL = {
     "registry/run_events.py": "deletes old steps of progress, whose ever they are",
     "registry/run_queue.py": "a worker claims from all accounts, then works for the one",
     "registry/scoring_jobs.py": "a worker scores shards of all accounts, each as its own",
+    "registry/secret_file.py": "tells whether anything of any account rests on a secret",
     "registry/sessions.py": "a link or cookie says which account its caller belongs to",
     "registry/slots.py": "lists the schedules of all accounts, then decides each as its own",
     "registry/tokens.py": "a token says which account its caller belongs to",

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from chatlift.errors import InvalidInput
-from chatlift.settings import Settings, default_home, secret_of
+from chatlift.settings import Settings, default_home
 
 
 def test_everything_lies_in_the_home_unless_said_otherwise(tmp_path: Path) -> None:
@@ -23,12 +23,6 @@ def test_a_thread_count_that_cannot_be_used_is_named(tmp_path: Path, threads: st
 def test_an_unknown_time_zone_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="Mars/Olympus"):
         Settings.from_environment({"CHATLIFT_TIME_ZONE": "Mars/Olympus"}, default_home=tmp_path)
-
-
-def test_the_secret_is_made_once_and_kept(tmp_path: Path) -> None:
-    first = secret_of(tmp_path / "home")
-    assert len(first) == 32
-    assert secret_of(tmp_path / "home") == first
 
 
 def test_a_home_is_found_on_each_system() -> None:

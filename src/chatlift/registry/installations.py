@@ -7,7 +7,8 @@ from pathlib import Path
 
 from chatlift.errors import Unavailable
 from chatlift.registry.artifact_root import ArtifactRoot
-from chatlift.settings import SECRET_FILE, Settings
+from chatlift.registry.secret_file import SECRET_FILE, secret_for
+from chatlift.settings import Settings
 from chatlift.store.database import Database, sqlite_file
 
 SETTLING_SECONDS = 1.0
@@ -25,7 +26,7 @@ class EmptiedDatabase(Unavailable):
 
 
 def open_installation(settings: Settings, *, adopt: bool = False) -> Database:
-    """Open the database that the settings name, as `Database.open`; its artifacts are checked.
+    """Open the database that the settings name, as `Database.open`; what lies outside is checked.
 
     Parameters
     ----------
@@ -38,12 +39,15 @@ def open_installation(settings: Settings, *, adopt: bool = False) -> Database:
         If the database is a file of 0 bytes in a data folder that was used before.
     ForeignArtifacts
         If the folder of artifacts belongs to another database, or holds what this does not know.
+    UnusableSecret
+        If the data folder does not hold the secret that the database is used with.
     """
     _refuse_emptied(settings)
     database = Database.open(settings.database_url)
     try:
         root = ArtifactRoot(database, settings.artifacts)
         root.claim(adopt=True) if adopt else root.confirm()
+        secret_for(database, settings.home)
     except BaseException:
         database.close()
         raise

@@ -33,9 +33,11 @@ from chatlift.registry.champions import (
     write_gate_counts,
 )
 from chatlift.registry.run_rows import ended_run_ids, held_run
+from chatlift.registry.secret_file import MANIFEST_FIELD, refuse_other_secret
 from chatlift.store.bulk import insert_new, read_columns, stored_number, table_of
 from chatlift.store.database import Database
 from chatlift.store.forgetting import unlink_forgotten
+from chatlift.store.installation import secret_fingerprint_of
 from chatlift.store.registry_tables import EvaluationPredictionRow, RetrainingMarkRow
 from chatlift.vocabulary import ModelName, Rung, Verdict
 
@@ -236,7 +238,8 @@ class Versions:
         self._artifacts.claim()
         name = f"{run_id}-{attempt}"
         folder = self._root / str(self._account_id) / model / name
-        info = write_artifact(folder, files, manifest)
+        keyed = {**manifest, MANIFEST_FIELD: secret_fingerprint_of(self._database)}
+        info = write_artifact(folder, files, keyed)
         try:
             with self._database.write() as connection:
                 present = self._database.now(connection)
@@ -416,11 +419,15 @@ class Versions:
         ------
         DamagedArtifact
             If they are not what was registered.
+        OtherSecret
+            If they were made under another secret than the database is used with.
         """
         title = f"{version.model} version {version.number}"
-        return read_artifact(
+        artifact = read_artifact(
             version.folder, version.manifest_sha256, model=version.model, title=title
         )
+        refuse_other_secret(self._database, artifact.manifest, title)
+        return artifact
 
     def damage(self, version: Version) -> str | None:
         """Return what is wrong with a version's files, as a clause; None: they are as registered.

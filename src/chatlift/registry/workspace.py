@@ -13,8 +13,9 @@ from chatlift.registry.installations import open_installation
 from chatlift.registry.predictions import Predictions
 from chatlift.registry.runs import Runs
 from chatlift.registry.schedules import Schedules
+from chatlift.registry.secret_file import secret_for
 from chatlift.registry.versions import Versions
-from chatlift.settings import Settings, secret_of
+from chatlift.settings import Settings
 from chatlift.store.accounts import Account, ensure_account
 from chatlift.store.crm import Crm
 from chatlift.store.database import Database
@@ -59,6 +60,7 @@ def open_workspace(settings: Settings, *, adopt: bool = False) -> Iterator[Works
 
 def workspace_in(database: Database, settings: Settings, account: Account) -> Workspace:
     """Return an account's handles in a database that is open; whoever opened it closes it."""
+    secret = secret_for(database, settings.home)
     database = database.of_account(account.account_id)
     return Workspace(
         settings=settings,
@@ -67,17 +69,16 @@ def workspace_in(database: Database, settings: Settings, account: Account) -> Wo
         crm=Crm(
             database,
             account.account_id,
-            tombstone_key=tombstone_key(secret_of(settings.home), account.name),
+            tombstone_key=tombstone_key(secret, account.name),
         ),
         runs=Runs(database, account.account_id, lease=settings.jobs.lease),
         versions=Versions(database, account.account_id, settings.artifacts),
         predictions=Predictions(database, account.account_id),
         schedules=Schedules(database, account.account_id),
-        text_key=_text_key(settings, account),
+        text_key=_text_key(secret, account),
     )
 
 
-def _text_key(settings: Settings, account: Account) -> bytes:
+def _text_key(secret: bytes, account: Account) -> bytes:
     """Derive the account's key from the installation's secret; two accounts never share one."""
-    told = f"text:{account.name}".encode()
-    return hmac.new(secret_of(settings.home), told, hashlib.sha256).digest()
+    return hmac.new(secret, f"text:{account.name}".encode(), hashlib.sha256).digest()

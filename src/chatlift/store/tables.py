@@ -37,6 +37,8 @@ class InstallationRow(Base):
     row_number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     installation_id: Mapped[str]
     """Random, made with the tables; the folder of artifacts carries the same."""
+    secret_fingerprint: Mapped[str | None]
+    """Of the secret that keys its words and tombstones; null: none was used yet."""
 
 
 class AccountRow(Base):
