@@ -1,16 +1,55 @@
-"""Files that appear whole or not at all, and that nobody but their owner may read."""
+"""Files that nobody but their owner may read, some of which appear whole or not at all.
+
+The modes are given when a file or folder is made, so that neither the umask nor the folder around
+it matters. Windows has no such modes; there a user's data folder is closed to others by itself.
+"""
 
 from __future__ import annotations
 
 import os
 import secrets
+import stat
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO, TextIO
 
 PRIVATE_FILE = 0o600
+PRIVATE_FOLDER = 0o700
+OF_OTHERS = 0o077
+"""The bits of a mode that let anybody but the owner in."""
 PARTIAL_SUFFIX = ".partial"
 """Ends the name of a file or folder that is being written."""
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make a folder, and those above it that are missing; those that are there stay as they are."""
+    if folder.is_dir():
+        return
+    make_private_folder(folder.parent)
+    folder.mkdir(PRIVATE_FOLDER, exist_ok=True)
+
+
+def open_private(path: Path, *, encoding: str, newline: str = "\n") -> TextIO:
+    """Open a text file anew for writing; one that is there is closed to others first."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    descriptor = os.open(path, flags, PRIVATE_FILE)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):  # Not `/dev/stderr`.
+        close_to_others(path)
+    return os.fdopen(descriptor, "w", encoding=encoding, newline=newline)
+
+
+def close_to_others(path: Path) -> None:
+    """Take every right of others from a file or folder that is ours; one of another's stays."""
+    with suppress(OSError):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & OF_OTHERS and sys.platform != "win32":
+            path.chmod(mode & ~OF_OTHERS)
+
+
+def is_open_to_others(path: Path) -> bool:
+    """Whether anybody but the owner may look into a folder or change it."""
+    return sys.platform != "win32" and bool(path.stat().st_mode & OF_OTHERS)
 
 
 def create_private(path: Path, content: bytes) -> bool:
@@ -46,10 +85,15 @@ def replace_private(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
+def create_open(path: Path) -> BinaryIO:
+    """Create a file and open it for writing; raises FileExistsError if there is one."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    return os.fdopen(os.open(path, flags, PRIVATE_FILE), "wb")
+
+
 def write_private(path: Path, content: bytes) -> None:
     """Write a new file and sync it; raises FileExistsError if there is one of that name."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    with os.fdopen(os.open(path, flags, PRIVATE_FILE), "wb") as file:
+    with create_open(path) as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

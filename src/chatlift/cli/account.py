@@ -12,8 +12,7 @@ from chatlift.cli import options
 from chatlift.cli.json_text import json_text
 from chatlift.cli.lazy import new_app
 from chatlift.cli.reading import as_usage
-from chatlift.cli.surroundings import desk, settings
-from chatlift.registry.installations import open_installation
+from chatlift.cli.surroundings import database_of, desk, settings
 from chatlift.store.accounts import Account, all_accounts, create_account
 
 app = new_app(help_text="Make or list accounts; CHATLIFT_ACCOUNT says which one commands act for.")
@@ -29,7 +28,7 @@ def create(name: Annotated[str, typer.Argument(help="Such as corner-shop.")]) ->
     Example: chatlift account create corner-shop
     """
     chosen = settings()
-    with desk(quiet=True) as at, closing(open_installation(chosen)) as database:
+    with desk(quiet=True) as at, closing(database_of(chosen)) as database:
         with as_usage():
             made = create_account(database, name, time_zone=chosen.time_zone)
         at.console.say(
@@ -46,7 +45,7 @@ def list_accounts(as_json: options.AsJson = False) -> None:
     chosen = settings()
     with (
         desk(quiet=True, as_json=as_json) as at,
-        closing(open_installation(chosen)) as database,
+        closing(database_of(chosen)) as database,
     ):
         found = all_accounts(database)
         at.console.say(account_lines(found, chosen.account))

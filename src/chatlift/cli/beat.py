@@ -8,10 +8,9 @@ from contextlib import suppress
 import typer
 
 from chatlift.cli.lazy import new_app
-from chatlift.cli.surroundings import settings
+from chatlift.cli.surroundings import database_of, settings
 from chatlift.jobs.crew import beat_of
 from chatlift.jobs.logs import set_up_logs
-from chatlift.registry.installations import open_installation
 
 app = new_app()
 
@@ -27,7 +26,7 @@ def beat() -> None:
     """
     set_up_logs(sys.stderr)
     chosen = settings()
-    database = open_installation(chosen)
+    database = database_of(chosen)
     try:
         ticking = beat_of(chosen, database)
         typer.echo("Beat ticks. Stop it with Ctrl-C.")

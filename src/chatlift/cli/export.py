@@ -12,6 +12,7 @@ import typer
 from chatlift.cli.json_text import json_text
 from chatlift.cli.lazy import new_app
 from chatlift.cli.surroundings import clock, workspace
+from chatlift.private_files import open_private
 from chatlift.workflows.export_contact import export_contact
 from chatlift.workflows.receive import read_deliveries
 
@@ -41,7 +42,8 @@ def export(
     if output is None:
         sys.stdout.write(text)
         return
-    output.write_text(text, encoding="utf-8")
+    with open_private(output, encoding="utf-8", newline="") as file:
+        file.write(text)
     counts = ", ".join(
         f"{len(rows):,} {name.replace('_', ' ')}" for name, rows in _held(found.data)
     )

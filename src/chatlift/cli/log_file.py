@@ -10,6 +10,7 @@ from typing import Any, TextIO
 
 from chatlift.cli.console import Lines
 from chatlift.errors import InvalidInput
+from chatlift.private_files import open_private
 from chatlift.registry.failures import failure_of
 
 Clock = Callable[[], datetime]
@@ -41,7 +42,7 @@ def open_log(path: Path | None, clock: Clock) -> Iterator[tuple[LogFile, ...]]:
         yield ()
         return
     try:
-        file = path.open("w", encoding="utf-8", newline="\n")
+        file = open_private(path, encoding="utf-8")
     except OSError as error:
         raise InvalidInput(
             f"The log file {path} cannot be written ({type(error).__name__}). Name another."

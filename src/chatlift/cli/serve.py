@@ -11,8 +11,7 @@ import typer
 
 from chatlift.cli import options
 from chatlift.cli.lazy import new_app
-from chatlift.cli.surroundings import desk, settings
-from chatlift.registry.installations import open_installation
+from chatlift.cli.surroundings import database_of, desk, settings
 from chatlift.service.context import Service
 from chatlift.service.running import Listening, run_service
 
@@ -58,7 +57,7 @@ def serve(
     )
     found = settings()
     with desk(quiet=True) as at:
-        service = Service(settings=found, database=open_installation(found, adopt=adopt))
+        service = Service(settings=found, database=database_of(found, adopt=adopt))
         run_service(
             service,
             wanted,

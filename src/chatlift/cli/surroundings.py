@@ -11,11 +11,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
+import typer
+
 from chatlift.cli.console import Console
 from chatlift.cli.log_file import open_log
 from chatlift.cli.progress import CREATED, told_progress
+from chatlift.registry.installations import open_installation, warning_of
 from chatlift.registry.workspace import Workspace, open_workspace
 from chatlift.settings import Settings, default_home
+from chatlift.store.database import Database
 from chatlift.vocabulary import Progress, ReportProgress
 
 
@@ -42,11 +46,25 @@ def has_colour(stream: TextIO, environ: Mapping[str, str], system: str) -> bool:
     return is_live(stream, environ) and (system != "win32" or "WT_SESSION" in environ)
 
 
+def database_of(chosen: Settings, *, adopt: bool = False) -> Database:
+    """Open the database that the settings name, as `open_installation`; warn of an open folder."""
+    _warn_of(chosen.home)
+    return open_installation(chosen, adopt=adopt)
+
+
 @contextmanager
 def workspace(*, adopt: bool = False) -> Iterator[Workspace]:
     """Open the account that the settings name; see `open_installation` for `adopt`."""
-    with open_workspace(settings(), adopt=adopt) as opened:
+    chosen = settings()
+    _warn_of(chosen.home)
+    with open_workspace(chosen, adopt=adopt) as opened:
         yield opened
+
+
+def _warn_of(home: Path) -> None:
+    warning = warning_of(home)
+    if warning is not None:
+        typer.echo(f"Warning: {warning}", err=True)
 
 
 @dataclass(frozen=True, kw_only=True)

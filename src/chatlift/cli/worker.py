@@ -12,10 +12,9 @@ import typer
 
 from chatlift.cli import options
 from chatlift.cli.lazy import new_app
-from chatlift.cli.surroundings import settings
+from chatlift.cli.surroundings import database_of, settings
 from chatlift.jobs.crew import woken_by_celery, worker_of
 from chatlift.jobs.logs import set_up_logs
-from chatlift.registry.installations import open_installation
 
 app = new_app()
 
@@ -43,7 +42,7 @@ def worker(
     """
     set_up_logs(sys.stderr)
     chosen = settings()
-    database = open_installation(chosen, adopt=adopt)
+    database = database_of(chosen, adopt=adopt)
     told = (chosen, database, os.environ)
     try:
         with (

@@ -18,7 +18,12 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from chatlift.errors import Unavailable
-from chatlift.private_files import create_private, replace_private
+from chatlift.private_files import (
+    close_to_others,
+    create_private,
+    make_private_folder,
+    replace_private,
+)
 from chatlift.registry.run_rows import RUNS
 from chatlift.store.bulk import table_of
 from chatlift.store.database import Database
@@ -120,7 +125,7 @@ class ArtifactRoot:
         """Move a folder below the root into the trash; there it has the same path."""
         place = self.path / TRASH_FOLDER / f"{now.astimezone(UTC):{TRASH_STAMP}}"
         place /= folder.relative_to(self.path)
-        place.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(place.parent)
         folder.replace(place)
 
     def empty_trash(self, *, now: datetime) -> None:
@@ -145,7 +150,8 @@ class ArtifactRoot:
 
     def _mark(self, *, is_taken_over: bool = False) -> None:
         content = json.dumps({"installation_id": installation_id_of(self._database)})
-        self.path.mkdir(0o700, parents=True, exist_ok=True)
+        make_private_folder(self.path)
+        close_to_others(self.path)
         if is_taken_over:
             replace_private(self.path / MARKER_FILE, content.encode())
         elif not create_private(self.path / MARKER_FILE, content.encode()):

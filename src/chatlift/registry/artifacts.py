@@ -17,7 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from chatlift.errors import Conflict, Unavailable
-from chatlift.private_files import PARTIAL_SUFFIX, sync_folder, write_private
+from chatlift.private_files import (
+    PARTIAL_SUFFIX,
+    PRIVATE_FOLDER,
+    make_private_folder,
+    sync_folder,
+    write_private,
+)
 from chatlift.vocabulary import ModelName
 
 SCHEMA_VERSION = 1
@@ -117,7 +123,8 @@ def write_artifact(
     content = _manifest_bytes(files, manifest)
     _check_writable(files, content)
     partial = folder.with_name(folder.name + PARTIAL_SUFFIX)
-    partial.mkdir(parents=True)
+    make_private_folder(folder.parent)
+    partial.mkdir(PRIVATE_FOLDER)
     for name, data in {**files, MANIFEST_FILE: content}.items():
         write_private(partial / name, data)
     sync_folder(partial)

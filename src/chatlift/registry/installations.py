@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from chatlift.errors import Unavailable
+from chatlift.private_files import is_open_to_others
 from chatlift.registry.artifact_root import ArtifactRoot
 from chatlift.registry.secret_file import SECRET_FILE, secret_for
 from chatlift.settings import Settings
@@ -52,6 +53,19 @@ def open_installation(settings: Settings, *, adopt: bool = False) -> Database:
         database.close()
         raise
     return database
+
+
+def warning_of(home: Path) -> str | None:
+    """Return what to warn of before a data folder is used; None: others cannot look into it.
+
+    What Chatlift itself writes there is closed to others; a copy or a file of somebody else is not.
+    """
+    if not home.is_dir() or not is_open_to_others(home):
+        return None
+    return (
+        f"Others on this machine may look into the data folder {home}. Close it to them: "
+        f"chmod 700 {home}"
+    )
 
 
 def _refuse_emptied(settings: Settings) -> None:

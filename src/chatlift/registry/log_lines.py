@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from chatlift.private_files import PARTIAL_SUFFIX, open_private
+
 WRITTEN_BY_US = re.compile(rb"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}( |$)")
 STAMP_LENGTH = 19
 REMOVED = "a line about a forgotten contact was removed"
-PARTIAL_SUFFIX = ".partial"
 
 
 def remove_lines(home: Path, is_removed: Callable[[str], bool]) -> int:
@@ -38,7 +39,7 @@ def _rewritten(log: Path, is_removed: Callable[[str], bool]) -> int:
     partial = log.with_name(log.name + PARTIAL_SUFFIX)
     with (
         log.open(encoding="utf-8", errors="replace", newline="") as old,
-        partial.open("w", encoding="utf-8", newline="") as new,
+        open_private(partial, encoding="utf-8", newline="") as new,
     ):
         for line in old:
             chosen = is_removed(line[STAMP_LENGTH:].strip())

@@ -19,7 +19,7 @@ from typing import Any
 from sqlalchemy import literal, select
 
 from chatlift.errors import Unavailable
-from chatlift.private_files import create_private
+from chatlift.private_files import create_private, make_private_folder
 from chatlift.store.bulk import table_of
 from chatlift.store.database import Database
 from chatlift.store.installation import keep_secret_fingerprint, secret_fingerprint_of
@@ -125,7 +125,7 @@ def _read(path: Path) -> bytes | None:
 def _made(path: Path) -> bytes:
     """Make a secret, unless another process just did; return the one that is there now."""
     try:
-        path.parent.mkdir(0o700, parents=True, exist_ok=True)
+        make_private_folder(path.parent)
         create_private(path, secrets.token_hex(SECRET_BYTES).encode("ascii"))
     except OSError as error:
         raise UnusableSecret(path, f"it cannot be made ({type(error).__name__})") from error

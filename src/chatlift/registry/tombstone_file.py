@@ -9,8 +9,9 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
+from chatlift.private_files import make_private_folder, replace_private
+
 DIGEST = re.compile(r"[0-9a-f]{64}")
-PARTIAL_SUFFIX = ".partial"
 
 
 def keep_digests(path: Path, digests: Collection[str]) -> None:
@@ -18,11 +19,9 @@ def keep_digests(path: Path, digests: Collection[str]) -> None:
     before = kept_digests(path)
     if before >= set(digests):
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + PARTIAL_SUFFIX)
+    make_private_folder(path.parent)
     lines = sorted(before | set(digests))
-    partial.write_text("\n".join(lines) + "\n", encoding="ascii", newline="\n")
-    partial.replace(path)
+    replace_private(path, "".join(f"{line}\n" for line in lines).encode("ascii"))
 
 
 def kept_digests(path: Path) -> frozenset[str]:

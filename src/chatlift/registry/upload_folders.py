@@ -14,6 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from chatlift.private_files import PRIVATE_FOLDER, make_private_folder
+
 if sys.platform == "win32":
     import msvcrt
 else:
@@ -31,10 +33,10 @@ def uploads_of(home: Path) -> Path:
 def upload_folder(home: Path) -> Iterator[Path]:
     """Give an empty folder until the block ends; sweep those that were left behind."""
     root = uploads_of(home)
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(root)
     sweep_uploads(home)
     with _held(root) as folder:
-        folder.mkdir(mode=0o700)
+        folder.mkdir(PRIVATE_FOLDER)
         try:
             yield folder
         finally:

@@ -14,10 +14,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated
 
+import structlog
 from fastapi import Depends, FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 
-from chatlift.registry.installations import open_installation
+from chatlift.registry.installations import open_installation, warning_of
 from chatlift.registry.prediction_log import PredictionLog
 from chatlift.registry.workspace import Workspace, workspace_in
 from chatlift.service.identities import Identities
@@ -31,6 +32,8 @@ from chatlift.workflows.data_check import KnownReadiness
 from chatlift.workflows.listing import Listing
 
 MAKING = threading.Lock()
+
+log = structlog.get_logger(__name__)
 
 
 def utc_now() -> datetime:
@@ -72,6 +75,9 @@ class Service:
         """Open the database that the `CHATLIFT_*` variables name; raises as `open_installation`."""
         home = default_home(os.environ, sys.platform)
         settings = Settings.from_environment(os.environ, default_home=home)
+        warning = warning_of(settings.home)
+        if warning is not None:
+            log.warning("data_folder_open_to_others", advice=warning)
         return cls(settings=settings, database=open_installation(settings))
 
     def workspace(self, account: Account) -> Workspace:

@@ -16,6 +16,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
 from chatlift.errors import InvalidInput, Unavailable
+from chatlift.private_files import PRIVATE_FOLDER, create_open
 
 LONGEST_FIELD_BYTES = 10_000
 LONGEST_NAME_BYTES = 150
@@ -162,8 +163,8 @@ class _Writer:
         if name in self._parts.files:
             shown = safe_name(options.get(b"filename", b"").decode("utf-8", "replace"), name)
             inner = self._folder / f"{sum(self._counts.values())}"
-            inner.mkdir()
-            self._part.file = (inner / shown).open("xb")
+            inner.mkdir(PRIVATE_FOLDER)
+            self._part.file = create_open(inner / shown)
             self._files.setdefault(name, []).append(inner / shown)
 
     def _refuse_unknown(self, name: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from chatlift.history import History
+from chatlift.private_files import PARTIAL_SUFFIX, create_open, make_private_folder
 from chatlift.records import INSTANT
 from chatlift.simulate.truth import Truth
 from chatlift.vocabulary import ModelName
@@ -18,10 +19,12 @@ AFTER_WEEK = "probability_after_week"
 
 def save_truth(folder: Path, truth: Truth) -> None:
     """Write the truth into `folder`, made where missing, in place of what was there."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private_folder(folder)
     for name in FRAMES:
-        partial = folder / f"{name}.partial"
-        getattr(truth, name).write_parquet(partial)
+        partial = folder / f"{name}{PARTIAL_SUFFIX}"
+        partial.unlink(missing_ok=True)  # A killed process left it.
+        with create_open(partial) as file:
+            getattr(truth, name).write_parquet(file)
         partial.replace(folder / f"{name}.parquet")
 
 

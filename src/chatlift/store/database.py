@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from chatlift.errors import InvalidInput, Unavailable
+from chatlift.private_files import close_to_others, create_open, make_private_folder
 from chatlift.store.bound import ACCOUNT, ACROSS, watch
 from chatlift.store.schema import lay_out, stored_revision, take_turn
 
@@ -109,7 +110,7 @@ class Database:
             If the database cannot be reached, or was made by a newer Chatlift.
         """
         parsed = _parse(url)
-        _make_folder(parsed)
+        _make_place(parsed)
         database = cls(_engine_of(parsed), clock=clock)
         try:
             database._bring_to_head()
@@ -284,17 +285,29 @@ def _parse(url: str) -> URL:
     )
 
 
-def _make_folder(url: URL) -> None:
+def _make_place(url: URL) -> None:
     if url.get_backend_name() != "sqlite" or url.database is None:
         return
-    folder = Path(url.database).parent
+    file = Path(url.database)
     try:
-        folder.mkdir(0o700, parents=True, exist_ok=True)
+        make_private_folder(file.parent)
     except OSError as error:
         raise Unavailable(
-            f"The folder {folder} for the database cannot be made ({type(error).__name__}). "
+            f"The folder {file.parent} for the database cannot be made ({type(error).__name__}). "
             "Choose another with CHATLIFT_HOME."
         ) from error
+    _close_files_to_others(file)
+
+
+def _close_files_to_others(file: Path) -> None:
+    """Make sure that nobody but the owner reads the database, whether it is new or old.
+
+    SQLite gives the files beside it, such as the write-ahead log, the mode of the database itself.
+    """
+    with suppress(OSError):  # It is there, or SQLite tells why it cannot be.
+        create_open(file).close()
+    for end in ("", "-wal", "-shm"):
+        close_to_others(file.with_name(file.name + end))
 
 
 def _engine_of(url: URL) -> Engine:

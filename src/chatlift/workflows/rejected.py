@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from chatlift.errors import Conflict, InvalidInput
+from chatlift.private_files import make_private_folder, open_private
 from chatlift.sources.csv_files import CsvFile
 from chatlift.sources.mapping import SourceMapping, mapping_again, parse_mapping
 from chatlift.sources.spreadsheet_text import escaped, unescaped
@@ -67,7 +68,7 @@ def export_rejected(
     rows = rejected_rows(database, account_id, batch_id)
     if rows.height:
         _refuse_written_on(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private_folder(folder)
     written = []
     for (table,), told in rows.group_by("table_name", maintain_order=True):
         kept = told.drop_nulls("cells") if is_of_tables else told
@@ -166,7 +167,7 @@ def _cell(value: Any) -> str | None:
 def _write(path: Path, headers: list[str], lines: list[list[str | int | None]]) -> None:
     widest = max([len(line) - len(PLACE) for line in lines], default=0)
     beyond = [f"{BEYOND} {n}" for n in range(1, widest - len(headers) + 1)]
-    with path.open("w", encoding=ENCODING, newline="") as file:
+    with open_private(path, encoding=ENCODING, newline="") as file:
         writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
         writer.writerow([escaped(name) for name in (*PLACE, *headers, *beyond)])
         for line in lines:
@@ -179,7 +180,7 @@ def _restore(path: Path, target: Path) -> None:
     names = [unescaped(name) for name in mended.headers]
     own = [n for n, name in enumerate(names) if name not in PLACE and not name.startswith(BEYOND)]
     beyond = [n for n, name in enumerate(names) if name.startswith(BEYOND)]
-    with target.open("w", encoding="utf-8", newline="") as file:
+    with open_private(target, encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
         writer.writerow([names[n] for n in own])
         line = 2
