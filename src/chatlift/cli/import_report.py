@@ -57,6 +57,11 @@ def _table(name: str, table: TableReport) -> list[str]:
         lines.append(f"  {table.updated_count:,} of the accepted updated a record that was there.")
     if table.rejected_count:
         lines.append("  The rejected rows are kept, each with line, column and reason.")
+    if table.unkept:
+        lines.append(
+            f"  But for {sum(table.unkept.values()):,}, which are too many and were only counted:"
+        )
+        lines += [f"    {count:,}: {reason}" for reason, count in table.unkept.items()]
     lines += [f"  Left as written, {doubt}." for doubt in table.doubts]
     if table.import_known_columns:
         lines.append(
@@ -181,8 +186,10 @@ def rejection_lines(
         state = "" if batch.finished_at else ", not finished: run the same import again"
         lines.append(
             f"Import batch {batch.batch_id} of {batch.imported_at:%Y-%m-%d %H:%M} UTC "
-            f"({batch.source}{state}): {refused.height:,} rejected rows"
+            f"({batch.source}{state}): {refused.height + batch.unkept_count:,} rejected rows"
         )
+        if batch.unkept_count:
+            lines.append(f"  {batch.unkept_count:,} of them were only counted, being too many.")
         if is_whole and refused.height:
             shown = refused.select("file_name", "line_number", "column_name", "value", "reason")
             lines += _grid(shown, last_whole=True)

@@ -54,6 +54,9 @@ class TableBody(CountsBody):
     ignored_columns: list[str]
     undated_outcome_count: int = Field(description="Closed leads without a closing date.")
     doubts: list[str] = Field(description="Columns whose values could be read in two ways.")
+    unkept: dict[str, int] = Field(
+        description="Rejected rows that are not kept, being too many, counted by reason."
+    )
 
     @classmethod
     def of_table(cls, table: TableReport) -> Self:
@@ -70,6 +73,7 @@ class TableBody(CountsBody):
             ignored_columns=list(table.ignored_columns),
             undated_outcome_count=table.undated_outcome_count,
             doubts=list(table.doubts),
+            unkept=dict(table.unkept),
         )
 
 
@@ -88,6 +92,7 @@ class ImportBody(BaseModel):
                     "ignored_columns": [],
                     "undated_outcome_count": 0,
                     "doubts": [],
+                    "unkept": {},
                 }
             },
             "facts": {"read": 2, "accepted": 2, "updated": 0, "duplicate": 0, "rejected": 0},
@@ -254,6 +259,7 @@ BATCH = {
     "tables": {"contacts": COUNTED},
     "passed_over": {},
     "rejected_count": 1,
+    "unkept_count": 0,
 }
 
 
@@ -269,6 +275,7 @@ class BatchBody(BaseModel):
     tables: dict[str, CountsBody]
     passed_over: dict[str, int]
     rejected_count: int = Field(description="Refused rows and entries that are kept.")
+    unkept_count: int = Field(description="Further refused rows: too many, so only counted.")
 
     @classmethod
     def of(cls, batch: Batch, rejected_count: int) -> Self:
@@ -281,6 +288,7 @@ class BatchBody(BaseModel):
             tables={name: CountsBody.of(counts) for name, counts in batch.table_counts().items()},
             passed_over=dict(batch.summary.get("passed_over", {})),
             rejected_count=rejected_count,
+            unkept_count=batch.unkept_count,
         )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Annotated
@@ -10,7 +12,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 
-from chatlift.errors import InvalidInput
+from chatlift.errors import Cancelled, InvalidInput
 from chatlift.registry.upload_folders import upload_folder
 from chatlift.service.context import Service, ServiceDep
 from chatlift.service.form_fields import (
@@ -57,12 +59,13 @@ async def import_files(
     """Import tables as CSV, Excel, Parquet or JSON Lines; the same files again change nothing.
 
     One part per table. The answer comes when all is written; if the connection breaks meanwhile,
-    the import ends by itself, and sending the same again is harmless.
+    the import stops, and goes on from there when the same is sent again.
     """
     async with received(service, request, TABLES) as form:
         fields = fields_of(TableFields, form)
         work = _previewed if dry_run else _imported
-        return await run_in_threadpool(work, caller, form, fields, service.clock())
+        async with leaving(request) as refuse_left:
+            return await run_in_threadpool(work, caller, form, fields, service.clock(), refuse_left)
 
 
 @router.post(
@@ -82,7 +85,10 @@ async def import_whatsapp_exports(
     """
     async with received(service, request, CHATS) as form:
         fields = fields_of(ChatFields, form)
-        return await run_in_threadpool(_chats_imported, caller, form, fields, service.clock())
+        async with leaving(request) as refuse_left:
+            return await run_in_threadpool(
+                _chats_imported, caller, form, fields, service.clock(), refuse_left
+            )
 
 
 @asynccontextmanager
@@ -100,24 +106,63 @@ async def received(service: Service, request: Request, parts: FormParts) -> Asyn
             yield await received_form(request, place, parts)
 
 
-def _imported(caller: Caller, form: Form, fields: TableFields, now: datetime) -> ImportBody:
+@asynccontextmanager
+async def leaving(request: Request) -> AsyncIterator[Callable[[], None]]:
+    """Give what raises `Cancelled` once the caller of a request whose body is read has left."""
+    has_left = threading.Event()
+
+    async def watch() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        has_left.set()
+
+    def refuse_left() -> None:
+        if has_left.is_set():
+            raise Cancelled("Whoever sent the files has left, so their import was stopped.")
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield refuse_left
+    finally:
+        watching.cancel()
+
+
+def _imported(
+    caller: Caller,
+    form: Form,
+    fields: TableFields,
+    now: datetime,
+    refuse_left: Callable[[], None],
+) -> ImportBody:
     report = ingest(
         _tables_of(form),
         _mapping_of(form, fields),
         crm=caller.workspace.crm,
         imported_at=now,
         source=fields.source,
+        report=lambda _step: refuse_left(),
     )
     return ImportBody.of(report)
 
 
-def _previewed(_caller: Caller, form: Form, fields: TableFields, now: datetime) -> PreviewBody:
-    previews = preview_tables(_tables_of(form), _mapping_of(form, fields), imported_at=now)
+def _previewed(
+    _caller: Caller,
+    form: Form,
+    fields: TableFields,
+    now: datetime,
+    refuse_left: Callable[[], None],
+) -> PreviewBody:
+    mapping = _mapping_of(form, fields)
+    previews = preview_tables(_tables_of(form), mapping, imported_at=now, between=refuse_left)
     return PreviewBody(tables={told.table: TablePreviewBody.of(told) for told in previews})
 
 
 def _chats_imported(
-    caller: Caller, form: Form, fields: ChatFields, now: datetime
+    caller: Caller,
+    form: Form,
+    fields: ChatFields,
+    now: datetime,
+    refuse_left: Callable[[], None],
 ) -> FeedImportBody:
     paths = form.files.get("file", ())
     if not paths:
@@ -132,6 +177,7 @@ def _chats_imported(
         imported_at=now,
         source=fields.source,
         align=aligned,
+        report=lambda _step: refuse_left(),
     )
     return FeedImportBody.of(report)
 

@@ -23,7 +23,6 @@ from chatlift.sources.dialects import (
 )
 from chatlift.sources.raw_tables import (
     LONGEST_LINE,
-    PIECE_ROWS,
     RawTable,
     TableFile,
     distinct_headers,
@@ -56,6 +55,7 @@ class CsvFile(TableFile):
             If it has no header line, or is no text.
         """
         self.name = path.name
+        self.sent_bytes = path.stat().st_size
         self._path = path
         _refuse_endless_lines(path)
         codec = named_encoding(encoding) if encoding else detect_encoding(path)
@@ -65,7 +65,7 @@ class CsvFile(TableFile):
             self.headers = distinct_headers(rows.header, path.name)
         self.form = self._dialect.form
 
-    def pieces(self, rows: int = PIECE_ROWS) -> Iterator[RawTable]:
+    def _pieces(self, rows: int) -> Iterator[RawTable]:
         """Yield all rows in order."""
         with self._open() as opened:
             while True:

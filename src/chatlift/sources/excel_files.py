@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,10 +17,11 @@ import polars as pl
 
 from chatlift.errors import InvalidInput
 from chatlift.sources.raw_tables import (
-    PIECE_ROWS,
     RawTable,
     TableFile,
+    Unfolds,
     distinct_headers,
+    most_unpacked_bytes,
     piece_of_frame,
 )
 
@@ -31,6 +33,12 @@ BLOCK_BYTES = 1_048_576
 OVERLAP_BYTES = 64
 PLACE = re.compile(rb"""\br\s*=\s*["']([A-Za-z]{0,3})(\d{1,10})["']""")
 """Where a cell or row says it stands, such as r="AB12"."""
+
+
+SHARED = "sharedstrings"
+TEXT_BEGINS = re.compile(rb"<(?:\w{1,20}:)?si\b")
+SHARED_CELL = re.compile(rb"""\bt\s*=\s*["']s["'][^>]{0,40}>\s{0,4}<(?:\w{1,20}:)?v>(\d{1,9})<""")
+"""A cell that names a text by its number among the shared ones."""
 
 
 class ExcelFile(TableFile):
@@ -45,6 +53,7 @@ class ExcelFile(TableFile):
             If it is no workbook, has no such sheet or header, or would unfold to too much.
         """
         self.name = path.name
+        self.sent_bytes = path.stat().st_size
         _refuse_bombs(path)
         try:
             workbook = fastexcel.read_excel(path)
@@ -69,7 +78,7 @@ class ExcelFile(TableFile):
         self._lines = table.lines[1:]
         self.form = f"Excel, sheet {name}"
 
-    def pieces(self, rows: int = PIECE_ROWS) -> Iterator[RawTable]:
+    def _pieces(self, rows: int) -> Iterator[RawTable]:
         """Yield all rows in order; a row's line is its number in the sheet."""
         for start in range(0, self._cells.height, rows):
             yield piece_of_frame(
@@ -93,30 +102,67 @@ def _refuse_bombs(path: Path) -> None:
             parts = archive.infolist()
             if len(parts) > MOST_PARTS:
                 raise _bomb(path.name, f"has {len(parts):,} parts, at most {MOST_PARTS:,} are read")
-            left = MOST_UNPACKED_BYTES
-            for part in parts:
-                left -= _unpacked_bytes(archive, part, left, path.name)
+            left = most = min(MOST_UNPACKED_BYTES, most_unpacked_bytes(path.stat().st_size))
+            texts = array("L")
+            # A cell names a shared text by its number, so those are measured first.
+            for part in sorted(parts, key=lambda part: SHARED not in part.filename.lower()):
+                unpacked = _Unpacked(archive, part, texts)
+                unpacked.measure(left, most, path)
+                left -= unpacked.count
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError) as error:
         raise InvalidInput(
             f"The file {path.name} is no readable Excel workbook (.xlsx). Save it again, or as CSV."
         ) from error
 
 
-def _unpacked_bytes(archive: zipfile.ZipFile, part: zipfile.ZipInfo, most: int, name: str) -> int:
-    count, rows, columns, rest = 0, 0, 0, b""
-    is_sheet = "worksheets/" in part.filename.lower()
-    with archive.open(part) as unpacked:
-        while block := unpacked.read(BLOCK_BYTES):
-            count += len(block)
-            if count > most:
-                raise _bomb(name, f"unfolds to more than {MOST_UNPACKED_BYTES:,} bytes")
-            if is_sheet:
-                for letters, digits in PLACE.findall(rest + block):
-                    rows, columns = max(rows, int(digits)), max(columns, _column_number(letters))
-                rest = block[-OVERLAP_BYTES:]
-            if rows * columns > MOST_CELLS:
-                raise _bomb(name, f"spans more than {MOST_CELLS:,} cells")
-    return count
+class _Unpacked:
+    """A part of a workbook, unpacked a block at a time and measured."""
+
+    def __init__(self, archive: zipfile.ZipFile, part: zipfile.ZipInfo, texts: array[int]) -> None:
+        self.count = 0
+        self._archive = archive
+        self._part = part
+        self._texts = texts
+        """Lengths of the shared texts, behind that of what precedes them; their part fills it."""
+        self._is_shared = SHARED in part.filename.lower()
+        self._is_sheet = "worksheets/" in part.filename.lower()
+        self._rows, self._columns, self._cell_bytes = 0, 0, 0
+        self._open_text_bytes = 0
+
+    def measure(self, left: int, most: int, path: Path) -> None:
+        """Refuse a part of more than `left` bytes, and more than `most` bytes of cells."""
+        rest = b""
+        with self._archive.open(self._part) as unpacked:
+            while block := unpacked.read(BLOCK_BYTES):
+                self.count += len(block)
+                if self._is_shared:
+                    self._measure_texts(block)
+                if self._is_sheet:
+                    self._measure_cells(rest + block, len(rest))
+                    rest = block[-OVERLAP_BYTES:]
+                cells = self._rows * self._columns
+                if cells > min(MOST_CELLS, most):
+                    raise _bomb(path.name, f"spans more than {min(MOST_CELLS, most):,} cells")
+                if self.count > left or cells + self._cell_bytes > most:
+                    raise Unfolds(path.name, path.stat().st_size)
+        if self._is_shared:
+            self._texts.append(self._open_text_bytes)
+
+    def _measure_texts(self, block: bytes) -> None:
+        first, *others = TEXT_BEGINS.split(block)
+        self._open_text_bytes += len(first)
+        for text in others:
+            self._texts.append(self._open_text_bytes)
+            self._open_text_bytes = len(text)
+
+    def _measure_cells(self, block: bytes, known: int) -> None:
+        for letters, digits in PLACE.findall(block):
+            self._rows = max(self._rows, int(digits))
+            self._columns = max(self._columns, _column_number(letters))
+        for named in SHARED_CELL.finditer(block):
+            number = int(named[1]) + 1
+            if named.end() > known and number < len(self._texts):
+                self._cell_bytes += self._texts[number]
 
 
 def _column_number(letters: bytes) -> int:

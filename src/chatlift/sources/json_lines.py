@@ -14,7 +14,6 @@ from chatlift.errors import InvalidInput
 from chatlift.sources.raw_tables import (
     LONGEST_LINE,
     MOST_COLUMNS,
-    PIECE_ROWS,
     RawTable,
     TableFile,
     distinct_headers,
@@ -38,6 +37,7 @@ class JsonLinesFile(TableFile):
             If no line is an object, a line is far too long, or there are too many keys.
         """
         self.name = path.name
+        self.sent_bytes = path.stat().st_size
         self._path = path
         self._keys = self._all_keys()
         if not self._keys:
@@ -48,7 +48,7 @@ class JsonLinesFile(TableFile):
         self.headers = distinct_headers(self._keys, path.name)
         self.form = "JSON Lines"
 
-    def pieces(self, rows: int = PIECE_ROWS) -> Iterator[RawTable]:
+    def _pieces(self, rows: int) -> Iterator[RawTable]:
         """Yield all rows in order."""
         entries = self._entries()
         while taken := list(islice(entries, rows)):

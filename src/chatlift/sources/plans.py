@@ -6,7 +6,7 @@ be read at all is found before anything is written.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -119,8 +119,23 @@ class TablePlan:
         return cleaned(column, () if column in as_written else self.mapping.missing)
 
 
-def make_plan(table: str, path: Path, mapping: SourceMapping) -> TablePlan:
+def look_at_nothing() -> None:
+    """Do nothing between two pieces."""
+
+
+def make_plan(
+    table: str,
+    path: Path,
+    mapping: SourceMapping,
+    *,
+    between: Callable[[], None] = look_at_nothing,
+) -> TablePlan:
     """Open a file and find out how it is to be read.
+
+    Parameters
+    ----------
+    between
+        Called between two pieces of rows; what it raises ends the reading.
 
     Raises
     ------
@@ -144,7 +159,7 @@ def make_plan(table: str, path: Path, mapping: SourceMapping) -> TablePlan:
     )
     dated = [c for name, c in columns.items() if name.endswith("_at") and c in file.headers]
     dated += [when for when in known.values() if when in file.headers]
-    row_count, counts = _survey(bare, dict.fromkeys(dated))
+    row_count, counts = _survey(bare, dict.fromkeys(dated), between)
     form = partial(
         instant_form,
         file_name=file.name,
@@ -166,12 +181,15 @@ def make_plan(table: str, path: Path, mapping: SourceMapping) -> TablePlan:
     )
 
 
-def _survey(plan: TablePlan, dated: Mapping[str, None]) -> tuple[int, dict[str, Counts]]:
+def _survey(
+    plan: TablePlan, dated: Mapping[str, None], between: Callable[[], None]
+) -> tuple[int, dict[str, Counts]]:
     """Return the number of rows, and by column how many values show which sign."""
     wanted: dict[str, Sequence[str] | None] = dict.fromkeys(dated, INSTANT_SIGNS)
     wanted |= dict.fromkeys(plan.known)
     row_count, counted = 0, COUNTED.to_frame()
     for piece in plan.file.pieces():
+        between()
         row_count += piece.height
         cells = plan.cells_of(piece.cells.select([*wanted]))
         both = pl.concat([counted, count_signs(cells, wanted)])

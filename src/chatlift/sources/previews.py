@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from chatlift.sources.mapping import IMPORT, SourceMapping, refuse_unknown_columns
-from chatlift.sources.plans import TablePlan, make_plan
+from chatlift.sources.plans import TablePlan, look_at_nothing, make_plan
 from chatlift.sources.tables import REJECTED_ROWS, TableFiles, parse_planned
 
 SHOWN_ROWS = 10
@@ -48,9 +48,18 @@ class TablePreview:
 
 
 def preview_tables(
-    files: TableFiles, mapping: SourceMapping, *, imported_at: datetime
+    files: TableFiles,
+    mapping: SourceMapping,
+    *,
+    imported_at: datetime,
+    between: Callable[[], None] = look_at_nothing,
 ) -> list[TablePreview]:
     """Read the files of one import and write nothing.
+
+    Parameters
+    ----------
+    between
+        Called between two pieces of rows; what it raises ends the preview.
 
     Raises
     ------
@@ -58,7 +67,7 @@ def preview_tables(
         As `preview_table`, or if a column known since the creation is in none of the files.
     """
     previews = [
-        preview_table(table, path, mapping, imported_at=imported_at)
+        preview_table(table, path, mapping, imported_at=imported_at, between=between)
         for table, path in files.present().items()
     ]
     refuse_unknown_columns(mapping, [one.column for told in previews for one in told.columns])
@@ -66,13 +75,19 @@ def preview_tables(
 
 
 def preview_table(
-    table: str, path: Path, mapping: SourceMapping, *, imported_at: datetime
+    table: str,
+    path: Path,
+    mapping: SourceMapping,
+    *,
+    imported_at: datetime,
+    between: Callable[[], None] = look_at_nothing,
 ) -> TablePreview:
-    """Read a whole file and write nothing; errors as `chatlift.sources.plans.make_plan`."""
-    plan = make_plan(table, path, mapping)
+    """Read a whole file and write nothing; takes and raises what `make_plan` does."""
+    plan = make_plan(table, path, mapping, between=between)
     usable, rows, rejected = 0, pl.DataFrame(), REJECTED_ROWS.to_frame()
     parts = parse_planned(plan, imported_at=imported_at, exported_at=mapping.exported_at)
     for part in parts:
+        between()
         usable += part.rows.height
         if rows.height < SHOWN_ROWS:
             rows = pl.concat([rows, part.rows.head(SHOWN_ROWS - rows.height)], how="diagonal")

@@ -20,6 +20,14 @@ MOST_COLUMNS = 2_000
 LONGEST_LINE = 4_000_000
 """Bytes or characters: no row of a table of people or messages is longer, but a bomb is."""
 PIECE_ROWS = 50_000
+PIECE_CELLS = 1_000_000
+"""A piece of a wide table has fewer rows."""
+FREE_UNPACKED_BYTES = 1_000_000
+MOST_UNPACKED_RATIO = 100
+"""A file may unfold to so many bytes for each that was sent, beside those that are free. Tables of
+CSV unfold to 5, Parquet of columns that hardly change to 40."""
+FILLED_CELL_BYTES = 8
+"""What a filled cell costs beside its text, and an empty one costs an eighth of."""
 TOO_MANY_CELLS = "the row has more cells than the header"
 
 
@@ -51,16 +59,60 @@ class TableFile(ABC):
     """Column names, each different from the others."""
     form: str
     """What the file was found to be, for a person, such as `CSV, utf-8, comma`."""
+    sent_bytes: int
+    """The file's size on disk."""
 
-    @abstractmethod
     def pieces(self, rows: int = PIECE_ROWS) -> Iterator[RawTable]:
-        """Yield all rows in order, about `rows` at a time.
+        """Yield all rows in order, about `rows` at a time, fewer of a wide table.
 
         Raises
         ------
         InvalidInput
-            If the file cannot be read on; the text tells where.
+            If the file cannot be read on, the text tells where; or if it unfolds to more than
+            `most_unpacked_bytes`.
         """
+        left = most_unpacked_bytes(self.sent_bytes)
+        for piece in self._pieces(max(min(rows, PIECE_CELLS // max(len(self.headers), 1)), 1)):
+            left -= unpacked_bytes(piece.cells)
+            if left < 0:
+                raise Unfolds(self.name, self.sent_bytes)
+            yield piece
+
+    @abstractmethod
+    def _pieces(self, rows: int) -> Iterator[RawTable]:
+        """Yield all rows in order, at most `rows` at a time."""
+
+
+class Unfolds(InvalidInput):
+    """A file says far more than its size can hold, which is an enemy's work or an accident's."""
+
+    def __init__(self, file_name: str, sent_bytes: int) -> None:
+        super().__init__(
+            f"The file {file_name} of {sent_bytes:,} bytes unfolds to more than "
+            f"{most_unpacked_bytes(sent_bytes):,} bytes ({MOST_UNPACKED_RATIO} times its size). "
+            "Export it as CSV, or leave out the columns that are always the same."
+        )
+
+
+def most_unpacked_bytes(sent_bytes: int) -> int:
+    """Return to how many bytes a file of this size may unfold."""
+    return FREE_UNPACKED_BYTES + MOST_UNPACKED_RATIO * sent_bytes
+
+
+def unpacked_bytes(cells: pl.DataFrame) -> int:
+    """Return what cells cost: their texts, and something for each cell.
+
+    Examples
+    --------
+    >>> unpacked_bytes(pl.DataFrame({"id": ["abc", None]}))
+    12
+    """
+    if not cells.width:
+        return 0
+    texts = cells.select(pl.sum_horizontal(pl.all().str.len_bytes().sum().fill_null(0))).item()
+    filled = cells.select(pl.sum_horizontal(pl.all().count())).item()
+    empty = cells.height * cells.width - filled
+    return int(texts) + FILLED_CELL_BYTES * int(filled) + int(empty)
 
 
 def distinct_headers(names: Sequence[str | None], file_name: str) -> tuple[str, ...]:
@@ -81,14 +133,15 @@ def distinct_headers(names: Sequence[str | None], file_name: str) -> tuple[str, 
             f"The file {file_name} has {len(names):,} columns; at most {MOST_COLUMNS:,} are read. "
             "Keep the ones that matter."
         )
-    found: list[str] = []
+    found: dict[str, int] = {}
+    """Name to the last number that was tried for it, so that no number is tried twice."""
     for place, name in enumerate(names, 1):
         plain = (name or "").replace("\0", "").strip() or f"column {place}"
-        candidate, number = plain, 1
+        candidate = plain
         while candidate in found:
-            number += 1
-            candidate = f"{plain} ({number})"
-        found.append(candidate)
+            found[plain] += 1
+            candidate = f"{plain} ({found[plain]})"
+        found[candidate] = 1
     return tuple(found)
 
 

@@ -65,6 +65,16 @@ class Batch:
     progress: Mapping[str, Any] | None = None
     """How far it came; `step` counts the pieces that were written."""
 
+    @property
+    def unkept_count(self) -> int:
+        """Rejected rows that were counted by reason and not stored."""
+        told = self.summary if self.finished_at else (self.progress or {}).get("tables", {})
+        return sum(
+            sum(counts.get("unkept", {}).values())
+            for name, counts in told.items()
+            if name in WRITERS
+        )
+
     def table_counts(self) -> dict[str, TableCounts]:
         """Return by table what became of its rows so far, whatever kind of import it was."""
         told = self.summary if self.finished_at else (self.progress or {}).get("tables", {})

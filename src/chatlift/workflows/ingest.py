@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -35,6 +36,15 @@ from chatlift.store.outcomes import ROW_NUMBER, TableCounts, WriteCounts
 from chatlift.store.tombstones import FORGOTTEN, NAMED_BY, OWN_ID
 from chatlift.vocabulary import Progress, ReportProgress, no_progress
 
+MOST_KEPT_ROWS = 50_000
+"""So many rejected rows of a batch are stored to be mended; of a file of which more cannot be
+used the mapping is wrong, and the rest is counted by reason."""
+FREE_KEPT_BYTES = 1_000_000
+MOST_KEPT_RATIO = 10
+"""Rejected rows of a batch take so many bytes for each that was sent, beside the free ones."""
+MOST_REASONS = 50
+OTHERS = "other reasons"
+
 
 @dataclass(frozen=True, kw_only=True)
 class TableReport:
@@ -59,6 +69,8 @@ class TableReport:
     """Closed leads without a closing date: for them the time split cannot be exact."""
     doubts: tuple[str, ...] = ()
     """Columns whose values stayed as they are written, each with what could not be decided."""
+    unkept: Mapping[str, int] = field(default_factory=dict)
+    """Of the rejected rows those that are not stored, counted by reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +108,20 @@ class _Tally:
     duplicate: int = 0
     rejected: int = 0
     undated: int = 0
+    kept_rows: int = 0
+    """Rejected rows that are stored with all that they said."""
+    kept_bytes: int = 0
+    unkept: dict[str, int] = field(default_factory=dict)
+    """Reason to how many further rows were rejected for it."""
+
+    def keep(self, rejected: pl.DataFrame, kept_count: int) -> None:
+        """Note that of these rows the first so many are stored, and count the others."""
+        kept = rejected.head(kept_count)
+        self.kept_rows += kept.height
+        self.kept_bytes += int(_stored_bytes(kept).sum())
+        for reason, count in rejected[kept.height :]["reason"].value_counts().iter_rows():
+            told = reason if reason in self.unkept or len(self.unkept) < MOST_REASONS else OTHERS
+            self.unkept[told] = self.unkept.get(told, 0) + count
 
     def add(self, part: ParsedTable, written: TableCounts) -> None:
         self.read += part.read_count
@@ -128,6 +154,9 @@ def ingest(
     ----------
     imported_at
         The instant from which on everything undated is known.
+    report
+        Called between two pieces of rows; what it raises ends the import, which goes on from there
+        when the same files come again.
 
     Raises
     ------
@@ -141,8 +170,9 @@ def ingest(
         raise InvalidInput("No file was named. Name at least one, such as --contacts FILE.")
     plans = {}
     for table, path in files.present().items():
-        report(Progress(phase="look", fraction=0.0, message=f"looking through {path.name}"))
-        plans[table] = make_plan(table, path, mapping)
+        look = Progress(phase="look", fraction=0.0, message=f"looking through {path.name}")
+        report(look)
+        plans[table] = make_plan(table, path, mapping, between=partial(report, look))
     refuse_unknown_columns(mapping, [name for p in plans.values() for name in p.file.headers])
     batch = open_batch(
         crm.database,
@@ -183,6 +213,8 @@ class _Import:
         self.instants = [datetime.fromisoformat(at) for at in done.get("observed", [])]
         self.resumed_rows = sum(tally.read for tally in self.tallies.values())
         self.row_count = sum(plan.row_count for plan in plans.values())
+        sent_bytes = sum(plan.file.sent_bytes for plan in plans.values())
+        self.most_kept_bytes = FREE_KEPT_BYTES + MOST_KEPT_RATIO * sent_bytes
         # The name of a file may be that of somebody forgotten.
         self.file_names = {
             table: crm.masked(plan.file_name, source=batch.source) for table, plan in plans.items()
@@ -249,7 +281,7 @@ class _Import:
                 self.facts += written.facts
             self.instants = _bounds([*self.instants, *_instants(part, self.batch.imported_at)])
             self.step += 1
-            rejected = self._rejected(connection, plan, part, written)
+            rejected = self._kept(part.table, self._rejected(connection, plan, part, written))
             mark_progress(connection, self.batch.batch_id, self._progress(), rejected)
 
         write_piece(
@@ -306,6 +338,7 @@ class _Import:
             ignored_columns=plan.ignored,
             undated_outcome_count=tally.undated,
             doubts=plan.doubts,
+            unkept=tally.unkept,
         )
 
     def _rejected(
@@ -330,6 +363,16 @@ class _Import:
             )
             .select(list(REJECTED))
         )
+
+    def _kept(self, table: str, rejected: pl.DataFrame) -> pl.DataFrame:
+        """Return the rejected rows of a piece that are stored; the others are counted."""
+        tallies = self.tallies.values()
+        rows_left = MOST_KEPT_ROWS - sum(tally.kept_rows for tally in tallies)
+        bytes_left = self.most_kept_bytes - sum(tally.kept_bytes for tally in tallies)
+        fits = int((_stored_bytes(rejected).cum_sum() <= bytes_left).sum())
+        kept = rejected.head(max(min(rows_left, fits), 0))
+        self.tallies[table].keep(rejected, kept.height)
+        return kept
 
     def _about_forgotten(
         self, connection: Connection, plan: TablePlan, part: ParsedTable
@@ -379,6 +422,12 @@ def _refused_by_store(part: ParsedTable, by_store: pl.DataFrame) -> pl.DataFrame
         line_number=part.line_numbers.gather(places),
         cells=whole["cells"],
     ).select(part.rejected.columns)
+
+
+def _stored_bytes(rejected: pl.DataFrame) -> pl.Series:
+    """Return per rejected row how many bytes its texts take."""
+    texts = [pl.col(name).str.len_bytes().fill_null(0) for name in ("value", "reason", "cells")]
+    return rejected.select(pl.sum_horizontal(texts).cast(pl.Int64).alias("bytes"))["bytes"]
 
 
 def _instants(part: ParsedTable, imported_at: datetime) -> list[datetime]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from queue import SimpleQueue
+from typing import Any, NoReturn
 
 import httpx
 import pytest
@@ -15,9 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.services import Served, served
 
+from chatlift.errors import Cancelled
 from chatlift.registry.upload_folders import uploads_of
+from chatlift.service import ingest_files
 from chatlift.service.limits import IMPORTS_AT_ONCE, TooManyRequests
-from chatlift.vocabulary import Role
+from chatlift.vocabulary import Progress, Role
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLES = ROOT / "docs" / "examples"
@@ -341,3 +345,34 @@ def test_any_body_is_a_form_or_refused(
     for path in ("files", "whatsapp-exports"):
         told = open_door.client.post(f"{PREFIX}/{path}", content=start + body, headers=headers)
         assert told.status_code == 422, told.text
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_an_import_ends_when_its_caller_leaves(
+    at: Served, monkeypatch: pytest.MonkeyPatch, dry_run: bool
+) -> None:
+    """It would go on for ever; nothing but the end of the connection can end it."""
+    ended: SimpleQueue[Exception] = SimpleQueue()
+
+    def endless(between: Callable[[], None]) -> NoReturn:
+        try:
+            while True:
+                between()
+                time.sleep(0.01)
+        except Exception as error:
+            ended.put(error)
+            raise
+
+    step = Progress(phase="endless", fraction=0.0, message="")
+    monkeypatch.setattr(
+        ingest_files, "ingest", lambda *_, report, **__: endless(lambda: report(step))
+    )
+    monkeypatch.setattr(ingest_files, "preview_tables", lambda *_, between, **__: endless(between))
+    query = {"dry_run": "true"} if dry_run else {}
+    files = {"contacts": ("contacts.csv", CONTACTS)}
+    with pytest.raises(httpx.ReadTimeout):
+        at.client.post(f"{PREFIX}/files", files=files, params=query, timeout=1.0)
+    assert isinstance(ended.get(timeout=30), Cancelled)
+    deadline = time.monotonic() + 30
+    while left_of(at) and time.monotonic() < deadline:
+        time.sleep(0.01)
