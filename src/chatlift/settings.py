@@ -129,6 +129,12 @@ class ServiceSettings:
     """`CHATLIFT_REQUESTS_PER_MINUTE`: requests of one token."""
     concurrent_requests: int = 32
     """`CHATLIFT_CONCURRENT_REQUESTS`: requests of one token that are answered at the same time."""
+    connections: int = 1000
+    """`CHATLIFT_CONNECTIONS`: connections that one process holds; it takes more file handles for
+    them where the system allows it."""
+    connections_per_address: int = 100
+    """`CHATLIFT_CONNECTIONS_PER_ADDRESS`: of these, connections from one address; with
+    `--behind-proxy` the proxy has to see to that."""
     body_bytes: int = 1_000_000
     """`CHATLIFT_BODY_BYTES`: size of a request, where it is no file."""
     records_bytes: int = 5_000_000
@@ -158,6 +164,15 @@ class ServiceSettings:
                 environ,
                 "CHATLIFT_CONCURRENT_REQUESTS",
                 cls.concurrent_requests,
+                highest=HIGHEST_COUNT,
+            ),
+            connections=_whole(
+                environ, "CHATLIFT_CONNECTIONS", cls.connections, highest=HIGHEST_COUNT
+            ),
+            connections_per_address=_whole(
+                environ,
+                "CHATLIFT_CONNECTIONS_PER_ADDRESS",
+                cls.connections_per_address,
                 highest=HIGHEST_COUNT,
             ),
             body_bytes=_whole(

@@ -61,7 +61,7 @@ async def import_files(
     One part per table. The answer comes when all is written; if the connection breaks meanwhile,
     the import stops, and goes on from there when the same is sent again.
     """
-    async with received(service, request, TABLES) as form:
+    async with received(service, caller, request, TABLES) as form:
         fields = fields_of(TableFields, form)
         work = _previewed if dry_run else _imported
         async with leaving(request) as refuse_left:
@@ -83,7 +83,7 @@ async def import_whatsapp_exports(
     Several `file` parts are taken as exported together. Of several, one that cannot be read is
     refused alone.
     """
-    async with received(service, request, CHATS) as form:
+    async with received(service, caller, request, CHATS) as form:
         fields = fields_of(ChatFields, form)
         async with leaving(request) as refuse_left:
             return await run_in_threadpool(
@@ -92,18 +92,25 @@ async def import_whatsapp_exports(
 
 
 @asynccontextmanager
-async def received(service: Service, request: Request, parts: FormParts) -> AsyncIterator[Form]:
+async def received(
+    service: Service, caller: Caller, request: Request, parts: FormParts
+) -> AsyncIterator[Form]:
     """Give the form of a request, whose files lie on the disk until the block ends.
+
+    The place of an import is taken once all has come: a slow caller keeps nobody waiting.
 
     Raises
     ------
     TooManyRequests
-        If this process reads as many files as it can already.
+        If the account sends too much already, or this process reads as many files as it can.
     """
+    account_id = caller.account.account_id
     folder = upload_folder(service.settings.home)
-    with service.limits.one_import():
+    with service.limits.one_upload(account_id):
         async with contextmanager_in_threadpool(folder) as place:
-            yield await received_form(request, place, parts)
+            form = await received_form(request, place, parts)
+            with service.limits.one_import(account_id):
+                yield form
 
 
 @asynccontextmanager

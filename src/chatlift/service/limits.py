@@ -12,16 +12,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic
+from typing import TypeVar
 
 from fastapi import HTTPException
 
 from chatlift.settings import ServiceSettings
 
+Key = TypeVar("Key", int, str)
 KNOWN_KEYS = 10_000
 """So many callers are remembered before those that ask for nothing are let go."""
 SECONDS_PER_MINUTE = 60
-IMPORTS_AT_ONCE = 2
+IMPORTS_AT_ONCE = 4
 """Of files, by one process: each takes a processor and some hundred megabytes of memory."""
+IMPORTS_OF_ACCOUNT = 2
+"""Of these, imports of one account, so that no account keeps the others waiting."""
+UPLOADS_OF_ACCOUNT = 8
+"""Requests with files that are being received; each may fill the disk up to its limit."""
 IMPORT_SECONDS = 10.0
 """After which it is worth asking again."""
 
@@ -97,7 +103,9 @@ class Limits:
         self._failures = Buckets(settings.failed_sign_ins_per_minute, clock)
         self._under_way: Counter[str] = Counter()
         self._streams: Counter[str] = Counter()
-        self._imports_under_way = 0
+        self._imports: Counter[int] = Counter()
+        """Imports under way by account."""
+        self._uploads: Counter[int] = Counter()
 
     @contextmanager
     def one_request(self, key: str) -> Iterator[None]:
@@ -114,7 +122,7 @@ class Limits:
         wait_seconds = self._requests.take(key)
         if wait_seconds:
             raise TooManyRequests("That is more than a minute allows you. Slow down.", wait_seconds)
-        with self._counted(key):
+        with _counted(self._under_way, key):
             yield
 
     @contextmanager
@@ -129,18 +137,8 @@ class Limits:
         if self._under_way[key] >= self._concurrent_requests:
             told = f"{self._concurrent_requests} deliveries are being received already."
             raise TooManyRequests(f"{told} Send it again in a moment.", 1.0)
-        with self._counted(key):
+        with _counted(self._under_way, key):
             yield
-
-    @contextmanager
-    def _counted(self, key: str) -> Iterator[None]:
-        self._under_way[key] += 1
-        try:
-            yield
-        finally:
-            self._under_way[key] -= 1
-            if not self._under_way[key]:
-                del self._under_way[key]
 
     def begin_stream(self, key: str) -> Callable[[], None]:
         """Count one stream of a caller until the returned function is called, once.
@@ -163,22 +161,35 @@ class Limits:
         return end
 
     @contextmanager
-    def one_import(self) -> Iterator[None]:
-        """Count one import of files, whoever makes it, while the block lasts.
+    def one_upload(self, account_id: int) -> Iterator[None]:
+        """Count one request with files of an account while the block lasts.
 
         Raises
         ------
         TooManyRequests
-            If as many are under way as one process reads at a time.
+            If the account sends as many already.
         """
-        if self._imports_under_way >= IMPORTS_AT_ONCE:
-            told = f"{IMPORTS_AT_ONCE} imports of files are under way already."
-            raise TooManyRequests(f"{told} Send yours when one has ended.", IMPORT_SECONDS)
-        self._imports_under_way += 1
-        try:
+        if self._uploads[account_id] >= UPLOADS_OF_ACCOUNT:
+            told = f"{UPLOADS_OF_ACCOUNT} requests with files of yours are under way already."
+            raise TooManyRequests(f"{told} Send this one when one has ended.", IMPORT_SECONDS)
+        with _counted(self._uploads, account_id):
             yield
-        finally:
-            self._imports_under_way -= 1
+
+    @contextmanager
+    def one_import(self, account_id: int) -> Iterator[None]:
+        """Count one import of files that have been received while the block lasts.
+
+        Raises
+        ------
+        TooManyRequests
+            If the account has as many under way as it may, or the process as many as it can.
+        """
+        own, in_all = self._imports[account_id], self._imports.total()
+        if own >= IMPORTS_OF_ACCOUNT or in_all >= IMPORTS_AT_ONCE:
+            told = f"{own} imports of yours and {in_all} in all are under way already."
+            raise TooManyRequests(f"{told} Send yours when one has ended.", IMPORT_SECONDS)
+        with _counted(self._imports, account_id):
+            yield
 
     def note_failure(self, address: str) -> None:
         """Count an unknown token or link, or a wrong signature, that came from an address."""
@@ -190,3 +201,15 @@ class Limits:
         if wait_seconds:
             told = "Too many unknown tokens, links or signatures came from you. Wait a while."
             raise TooManyRequests(told, wait_seconds)
+
+
+@contextmanager
+def _counted(counter: Counter[Key], key: Key) -> Iterator[None]:
+    """Count a key while the block lasts; what is not counted takes no room."""
+    counter[key] += 1
+    try:
+        yield
+    finally:
+        counter[key] -= 1
+        if not counter[key]:
+            del counter[key]

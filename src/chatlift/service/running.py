@@ -23,10 +23,15 @@ from chatlift.service.answering_processes import (
     answer_in_processes,
 )
 from chatlift.service.app import create_app
+from chatlift.service.connections import (
+    ConnectionLimits,
+    GuardedConfig,
+    connections_that_fit,
+)
 from chatlift.service.context import Service
 from chatlift.service.local_reading import reading_beside
 from chatlift.service.local_worker import working_beside
-from chatlift.settings import LOOPBACK
+from chatlift.settings import LOOPBACK, ServiceSettings
 from chatlift.store.accounts import ensure_account
 from chatlift.store.database import Database
 from chatlift.vocabulary import Role
@@ -132,8 +137,9 @@ def run_service(
     set_up_logs(sys.stderr)
     several = wanted.processes > 1
     hosts = (wanted.host,)
-    config = uvicorn.Config(
+    config = GuardedConfig(
         AnsweringApplication(hosts) if several else create_app(service, hosts=hosts),
+        connections=limits_of(service.settings.service, wanted),
         factory=several,
         workers=wanted.processes,
         timeout_worker_healthcheck=HEALTH_SECONDS,
@@ -159,6 +165,15 @@ def run_service(
         else:
             service.warming.begin()
             uvicorn.Server(config).run([listener])
+
+
+def limits_of(settings: ServiceSettings, wanted: Listening) -> ConnectionLimits:
+    """Return what connections are granted; a proxy in front has those of all its callers."""
+    in_all = connections_that_fit(settings.connections)
+    return ConnectionLimits(
+        in_all=in_all,
+        per_address=in_all if wanted.behind_proxy else settings.connections_per_address,
+    )
 
 
 def _listener(wanted: Listening) -> socket.socket:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import shutil
+import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, NoReturn
@@ -20,7 +22,12 @@ from tests.services import Served, served
 from chatlift.errors import Cancelled
 from chatlift.registry.upload_folders import uploads_of
 from chatlift.service import ingest_files
-from chatlift.service.limits import IMPORTS_AT_ONCE, TooManyRequests
+from chatlift.service.limits import (
+    IMPORTS_AT_ONCE,
+    IMPORTS_OF_ACCOUNT,
+    UPLOADS_OF_ACCOUNT,
+    TooManyRequests,
+)
 from chatlift.vocabulary import Progress, Role
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -177,18 +184,51 @@ def test_a_name_leads_nowhere_but_into_its_own_folder(at: Served) -> None:
     assert told["tables"]["contacts"]["file_name"].endswith("ü.csv")
 
 
-def test_a_process_reads_few_files_at_a_time(at: Served) -> None:
-    limits = at.service.limits
-    held = [limits.one_import() for _ in range(IMPORTS_AT_ONCE)]
-    for one in held:
-        one.__enter__()
-    with pytest.raises(TooManyRequests), limits.one_import():
-        pass
-    told = send(at, contacts=CONTACTS)
-    assert (told.status_code, told.headers["retry-after"]) == (429, "10")
-    for one in held:
-        one.__exit__(None, None, None)
+def test_an_account_and_a_process_read_few_files_at_a_time(at: Served) -> None:
+    limits, own = at.service.limits, at.account.account_id
+    with ExitStack() as held:
+        for _ in range(IMPORTS_OF_ACCOUNT):
+            held.enter_context(limits.one_import(own))
+        told = send(at, contacts=CONTACTS)
+        assert (told.status_code, told.headers["retry-after"]) == (429, "10")
+        for number in range(IMPORTS_AT_ONCE - IMPORTS_OF_ACCOUNT):
+            held.enter_context(limits.one_import(own + 1 + number))
+        with pytest.raises(TooManyRequests), limits.one_import(own + 100):
+            pass
     assert send(at, contacts=CONTACTS).status_code == 200
+
+
+def test_uploads_that_never_end_hold_up_no_import(at: Served) -> None:
+    with ExitStack() as held:
+        for _ in range(UPLOADS_OF_ACCOUNT - 1):
+            held.enter_context(slow_upload(at))
+        assert send(at, contacts=CONTACTS).status_code == 200
+        held.enter_context(at.service.limits.one_upload(at.account.account_id))
+        told = send(at, contacts=CONTACTS)
+        assert (told.status_code, told.headers["retry-after"]) == (429, "10")
+    deadline = time.monotonic() + 30
+    while left_of(at) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+@contextmanager
+def slow_upload(at: Served) -> Iterator[None]:
+    """Send the beginning of a form; it is taken up when this yields."""
+    before = len(left_of(at))
+    url = at.client.base_url
+    with socket.create_connection((url.host, url.port or 80)) as caller:
+        head = [
+            f"POST {PREFIX}/files HTTP/1.1",
+            f"Host: {url.host}",
+            f"Authorization: {at.client.headers['Authorization']}",
+            "Content-Type: multipart/form-data; boundary=b",
+            "Content-Length: 1000",
+        ]
+        caller.sendall("\r\n".join([*head, "", "--b"]).encode())
+        deadline = time.monotonic() + 30
+        while len(left_of(at)) == before and time.monotonic() < deadline:
+            time.sleep(0.01)
+        yield
 
 
 def chat(who: str, extra: str = "") -> tuple[str, bytes]:
