@@ -243,7 +243,9 @@ class Versions:
         try:
             with self._database.write() as connection:
                 present = self._database.now(connection)
-                run = held_run(connection, self._account_id, run_id, attempt, unexpired_at=present)
+                # Just after the clock was set forward, only who took the run away counts.
+                until = present if self._database.is_clock_steady() else None
+                run = held_run(connection, self._account_id, run_id, attempt, unexpired_at=until)
                 before = lock_state(connection, self._account_id, model)
                 number = next_number(connection, self._account_id, model)
                 row = insert(VERSIONS).values(

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import structlog
+from anyio import CapacityLimiter
 from fastapi import Depends, FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 
@@ -32,6 +33,7 @@ from chatlift.workflows.data_check import KnownReadiness
 from chatlift.workflows.listing import Listing
 
 MAKING = threading.Lock()
+LOOKS_AT_ONCE = 4
 
 log = structlog.get_logger(__name__)
 
@@ -64,6 +66,8 @@ class Service:
         self.limits = Limits(settings.service)
         self.identities = Identities(database, clock, settings.service.jwt)
         self.warming = Warming()
+        self.looks = CapacityLimiter(LOOKS_AT_ONCE)
+        """For those who ask whether the database answers: they take no thread of requests."""
         self.prediction_log = PredictionLog(database)
         self.answering = Answering()
         self.listing = Listing(versions=self.answering.versions)

@@ -24,6 +24,7 @@ from chatlift.errors import ChatliftError, ErrorKind, InvalidInput
 from chatlift.registry.failures import failure_of
 from chatlift.service.admission import admitted
 from chatlift.service.security import declared_body_limit, declared_role
+from chatlift.store.database import DatabaseAway
 
 LOG = logging.getLogger(__name__)
 
@@ -48,6 +49,8 @@ NAME_OF: Mapping[int, str] = {
     503: "unavailable",
 }
 """Last part of `type`, where an error of the web framework has to be told."""
+RETRY = {"Retry-After": "5"}
+"""When to ask again while the database is away."""
 INTERNAL = "internal"
 CALLER_LEFT = 499
 
@@ -131,7 +134,8 @@ async def tell_problem(request: Request, error: Exception) -> Response:
 def problem_of(request: Request, error: Exception) -> Response:
     """Return the problem that tells an error."""
     if isinstance(error, ChatliftError):
-        return problem(request, STATUS_OF[error.kind], error.kind, str(error))
+        headers = RETRY if isinstance(error, DatabaseAway) else None
+        return problem(request, STATUS_OF[error.kind], error.kind, str(error), headers=headers)
     if isinstance(error, RequestValidationError):
         return problem(request, 422, ErrorKind.INVALID, *_wrong_fields(error))
     if isinstance(error, HTTPException):

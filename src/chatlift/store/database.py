@@ -19,18 +19,26 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from chatlift.errors import InvalidInput, Unavailable
 from chatlift.private_files import close_to_others, create_open, make_private_folder
 from chatlift.store.bound import ACCOUNT, ACROSS, watch
+from chatlift.store.postgres import be_patient
 from chatlift.store.schema import lay_out, stored_revision, take_turn
+from chatlift.store.steady_clock import SteadyClock
 
 SCHEMA_REVISION = "0010"
 """The newest migration; a test holds it equal to what `migrations/` says."""
 
 BUSY_TIMEOUT_SECONDS = 30
+POOL_SECONDS = 10
+"""So long a thread waits for one of the connections to PostgreSQL."""
+SQLITE_AWAY = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_IOERR", "SQLITE_CANTOPEN")
+POSTGRES_AWAY = ("08", "53", "57")
+"""Classes of states: no connection, no resources, shut down or cancelled by an operator."""
 WRITES = "chatlift_writes"
 MAINTAINS = "chatlift_maintains"
 ONE_STATE = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
@@ -44,7 +52,17 @@ PRAGMAS = (
 )
 
 
-class DatabaseBusy(Unavailable):
+class DatabaseAway(Unavailable):
+    """The database does not answer now; the same may succeed in a moment."""
+
+    def __init__(
+        self,
+        told: str = "The database does not answer now. See that its server runs, and try again.",
+    ) -> None:
+        super().__init__(told)
+
+
+class DatabaseBusy(DatabaseAway):
     """Somebody else has been writing to SQLite for too long."""
 
     def __init__(self) -> None:
@@ -59,6 +77,7 @@ class Shared:
 
     def __init__(self, engine: Engine) -> None:
         self.is_closed = False
+        self.clock = SteadyClock()
         self.writing = threading.Lock()
         """SQLite's writers of this process take turns by it: SQLite itself lets those who wait
         sleep and look again, and a busy writer would take the lock before they do."""
@@ -114,7 +133,7 @@ class Database:
         database = cls(_engine_of(parsed), clock=clock)
         try:
             database._bring_to_head()
-        except OperationalError as error:
+        except (OperationalError, DatabaseAway) as error:
             database.close()
             raise _unreachable(parsed, error) from error
         except BaseException:
@@ -163,6 +182,11 @@ class Database:
         """
         if self._clock is not None:
             return self._clock()
+        now = self._told_now(connection)
+        self._shared.clock.note(now)
+        return now
+
+    def _told_now(self, connection: Connection | None) -> datetime:
         if self.is_sqlite:
             return datetime.now(UTC)
         if connection is None:
@@ -170,10 +194,20 @@ class Database:
                 return _clock_of(own)
         return _clock_of(connection)
 
+    def is_clock_steady(self) -> bool:
+        """Whether the clock was not set forward of late: only then a lease has surely run out."""
+        return self._clock is not None or self._shared.clock.is_steady
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Give a connection that sees one state of the database until the block ends."""
-        with self._readers.connect() as connection, connection.begin():
+        """Give a connection that sees one state of the database until the block ends.
+
+        Raises
+        ------
+        DatabaseAway
+            If the database is gone, frozen or restarting.
+        """
+        with _told_as_away(), self._readers.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
@@ -184,14 +218,16 @@ class Database:
 
         Raises
         ------
-        Unavailable
+        DatabaseBusy
             If somebody else holds SQLite's write lock for longer than the busy timeout.
+        DatabaseAway
+            As `read`; nothing was written, unless the connection broke in the commit itself.
         """
-        with self._turn(), self._writers.connect() as connection:
+        with _told_as_away(), self._turn(), self._writers.connect() as connection:
             try:
                 transaction = connection.begin()
             except OperationalError as error:
-                raise DatabaseBusy from error
+                raise (DatabaseBusy if self.is_sqlite else DatabaseAway)() from error
             with transaction:
                 yield connection
 
@@ -312,7 +348,8 @@ def _close_files_to_others(file: Path) -> None:
 
 def _engine_of(url: URL) -> Engine:
     if url.get_backend_name() == "postgresql":
-        engine = create_engine(url, pool_pre_ping=True)
+        engine = create_engine(url, pool_pre_ping=True, pool_timeout=POOL_SECONDS)
+        be_patient(engine)
         watch(engine)
         return engine
     engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
@@ -337,9 +374,37 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _unreachable(url: URL, error: OperationalError) -> Unavailable:
+@contextmanager
+def _told_as_away() -> Iterator[None]:
+    """Turn a driver's error of a database that is away into `DatabaseAway`."""
+    try:
+        yield
+    except (DBAPIError, PoolTimeout) as error:
+        if isinstance(error, DBAPIError) and not _is_away(error):
+            raise
+        raise DatabaseAway from error
+
+
+def _is_away(error: DBAPIError) -> bool:
+    """Tell whether the database is to blame, rather than the statement.
+
+    SQLite's `disk I/O error` and `unable to open` are told when its file is taken away.
+    """
+    code = getattr(error.orig, "sqlite_errorname", None)
+    if code is not None:
+        return str(code).startswith(SQLITE_AWAY)
+    if error.connection_invalidated:
+        return True
+    state = getattr(error.orig, "sqlstate", None)
+    is_operational = isinstance(error, OperationalError | InterfaceError)
+    return is_operational and (state is None or state.startswith(POSTGRES_AWAY))
+
+
+def _unreachable(url: URL, error: OperationalError | DatabaseAway) -> Unavailable:
     shown = url.render_as_string(hide_password=True)
-    return Unavailable(
-        f"The database {shown} cannot be opened ({type(error.orig).__name__}). "
+    cause = error.orig if isinstance(error, OperationalError) else error.__cause__ or error
+    cause = getattr(cause, "orig", None) or cause
+    return DatabaseAway(
+        f"The database {shown} cannot be opened ({type(cause).__name__}). "
         "Check that it exists, that its server runs and that you may read and write it."
     )

@@ -55,6 +55,7 @@ from chatlift.registry.serving import history_of, spans_of
 from chatlift.registry.versions import NoChampion, Version
 from chatlift.registry.workspace import Workspace
 from chatlift.simulate.truth_files import load_truth, truth_by_entity
+from chatlift.store.database import DatabaseAway
 from chatlift.vocabulary import (
     ModelName,
     Progress,
@@ -293,7 +294,9 @@ def _carried_out(running: _Running, watched: AbstractContextManager[None]) -> Tr
     except BaseException as error:
         if running.has_been_cancelled():
             raise Cancelled(running.cancelled()) from error
-        if not isinstance(error, RunLost):
+        # A worker takes the run up again where only the database was away.
+        is_tried_again = isinstance(error, DatabaseAway) and not running.renews_itself
+        if not isinstance(error, RunLost) and not is_tried_again:
             running.end(RunStatus.FAILED, "Training failed.", failure_of(error))
         raise
     seconds = (running.clock() - started).total_seconds()
@@ -469,7 +472,7 @@ class _Running:
     def _guarded(self, model: ModelName, history: History, report: ReportProgress) -> ModelOutcome:
         try:
             return self._one(model, history, report)
-        except (Cancelled, KeyboardInterrupt, RunLost):
+        except (Cancelled, KeyboardInterrupt, RunLost, DatabaseAway):
             raise
         except ChatliftError as error:
             if self.has_been_cancelled():

@@ -77,6 +77,15 @@ def test_a_dead_process_does_not_block_the_next_training(runs: Runs, database: D
         tell(runs, dead, 20)
 
 
+def test_a_clock_that_is_set_forward_takes_no_live_lease(runs: Runs, database: Database) -> None:
+    run = start(runs, LEADS)
+    let_leases_run_out(database)  # So all leases look, to a clock that is an hour ahead.
+    database._shared.clock.note(database.now() + timedelta(hours=1))
+    assert runs.expire() == ()
+    runs.renew(run.run_id, 1)
+    assert runs.get(run.run_id).status is RunStatus.TRAINING
+
+
 def test_finishing_frees_the_models_and_is_final(runs: Runs) -> None:
     run = start(runs, LEADS)
     values = {"now": NOW + timedelta(seconds=1), "message": "done"}

@@ -41,6 +41,7 @@ from chatlift.registry.run_queue import Claim, RunQueue
 from chatlift.registry.run_rows import RunLost
 from chatlift.registry.serving import history_of, scorer_of
 from chatlift.registry.workspace import Workspace
+from chatlift.store.database import DatabaseBusy
 from chatlift.vocabulary import (
     ChurnRule,
     ModelName,
@@ -216,6 +217,27 @@ def test_a_claimed_run_is_trained_as_it_was_asked_for(untrained: Workspace) -> N
     (version,) = untrained.versions.list()
     assert not version.is_champion
     assert_at_rest(untrained)
+
+
+@pytest.mark.parametrize("broken", ["register", "sweep_orphans"])
+def test_a_database_that_is_away_costs_a_run_an_attempt_and_not_its_verdict(
+    untrained: Workspace, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    """A lock of a minute on SQLite failed runs for good."""
+    claim = claimed(untrained, quick(LEADS))
+
+    def busy(*_arguments: object, **_choices: object) -> None:
+        raise DatabaseBusy
+
+    with monkeypatch.context() as away:
+        away.setattr(untrained.versions, broken, busy)
+        with pytest.raises(DatabaseBusy):
+            train_claimed(untrained, claim.run, clock=clock_at(CLOCK_DAY))
+    assert untrained.runs.get(claim.run_id).status is RunStatus.TRAINING
+    RunQueue(untrained.database).give_up(claim, message="busy", error={})
+    again = taken_up(untrained)
+    report = train_claimed(untrained, again.run, clock=clock_at(CLOCK_DAY))
+    assert (report.run.status, report.run.attempt) == (RunStatus.COMPLETED, 2)
 
 
 @pytest.mark.parametrize("phase", ["features", "gate"])
