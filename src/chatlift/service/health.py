@@ -51,6 +51,7 @@ def _look(database: Database) -> None:
     try:
         with database.read() as connection:
             connection.execute(text("SELECT 1"))
+        database.refuse_taken_away()
     except DatabaseAway:
         raise
     except Exception as error:

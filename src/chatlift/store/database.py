@@ -72,10 +72,54 @@ class DatabaseBusy(DatabaseAway):
         )
 
 
+class DatabaseTakenAway(DatabaseAway):
+    """The file that connections write to is not the one at its path any more."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(
+            f"The database {file} was removed, moved or exchanged while it was in use, so nothing "
+            "that is written can be kept. Put it back, or restart Chatlift to use what is there."
+        )
+
+
+class Ground:
+    """The file that SQLite's connections were opened on, by its number in the file system.
+
+    A file that is deleted under an open connection goes on taking commits, and is gone with it.
+    """
+
+    def __init__(self, url: URL) -> None:
+        is_sqlite = url.get_backend_name() == "sqlite" and url.database is not None
+        self._file = Path(str(url.database)).absolute() if is_sqlite else None
+        self._place: tuple[int, int] | None = None
+
+    def note(self) -> None:
+        """Note which file it is; where the URL names none that can be looked at, none is."""
+        if self._file is not None and self._file.exists():
+            self._place = _place_of(self._file)
+
+    def refuse_taken_away(self) -> None:
+        """Raise `DatabaseTakenAway` if the path leads elsewhere than when it was noted."""
+        if self._file is None or self._place is None:
+            return
+        try:
+            is_taken_away = _place_of(self._file) != self._place
+        except OSError as error:
+            raise DatabaseTakenAway(self._file) from error
+        if is_taken_away:
+            raise DatabaseTakenAway(self._file)
+
+
+def _place_of(file: Path) -> tuple[int, int]:
+    status = file.stat()
+    return status.st_dev, status.st_ino
+
+
 class Shared:
     """What all handles of one pool of connections share; a handle is made for every request."""
 
     def __init__(self, engine: Engine) -> None:
+        self.ground = Ground(engine.url)
         self.is_closed = False
         self.clock = SteadyClock()
         self.writing = threading.Lock()
@@ -133,6 +177,7 @@ class Database:
         database = cls(_engine_of(parsed), clock=clock)
         try:
             database._bring_to_head()
+            database._shared.ground.note()
         except (OperationalError, DatabaseAway) as error:
             database.close()
             raise _unreachable(parsed, error) from error
@@ -207,7 +252,7 @@ class Database:
         DatabaseAway
             If the database is gone, frozen or restarting.
         """
-        with _told_as_away(), self._readers.connect() as connection, connection.begin():
+        with self._told_as_away(), self._readers.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
@@ -222,14 +267,34 @@ class Database:
             If somebody else holds SQLite's write lock for longer than the busy timeout.
         DatabaseAway
             As `read`; nothing was written, unless the connection broke in the commit itself.
+        DatabaseTakenAway
+            If SQLite's file was removed or exchanged meanwhile; what was written is not kept.
         """
-        with _told_as_away(), self._turn(), self._writers.connect() as connection:
+        with self._told_as_away(), self._turn(), self._writers.connect() as connection:
             try:
                 transaction = connection.begin()
             except OperationalError as error:
                 raise (DatabaseBusy if self.is_sqlite else DatabaseAway)() from error
             with transaction:
                 yield connection
+                self._shared.ground.refuse_taken_away()
+            # Once more: what was committed into a file that is gone was not kept.
+            self._shared.ground.refuse_taken_away()
+
+    @contextmanager
+    def _told_as_away(self) -> Iterator[None]:
+        """Turn a driver's error of a database that is away into `DatabaseAway`."""
+        try:
+            yield
+        except (DBAPIError, PoolTimeout) as error:
+            if isinstance(error, DBAPIError) and not _is_away(error):
+                raise
+            self._shared.ground.refuse_taken_away()
+            raise DatabaseAway from error
+
+    def refuse_taken_away(self) -> None:
+        """Raise `DatabaseTakenAway` if SQLite's file is not the one that was opened."""
+        self._shared.ground.refuse_taken_away()
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -372,17 +437,6 @@ def _begin_sqlite(connection: Connection) -> None:
         return
     writes = options.get(WRITES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-@contextmanager
-def _told_as_away() -> Iterator[None]:
-    """Turn a driver's error of a database that is away into `DatabaseAway`."""
-    try:
-        yield
-    except (DBAPIError, PoolTimeout) as error:
-        if isinstance(error, DBAPIError) and not _is_away(error):
-            raise
-        raise DatabaseAway from error
 
 
 def _is_away(error: DBAPIError) -> bool:

@@ -1,3 +1,5 @@
+import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +28,20 @@ def test_a_service_without_its_database_is_not_ready(at: Served) -> None:
     at.service.database._readers = None  # type: ignore[assignment]
     told = at.client.get("/readyz")
     assert (told.status_code, told.json()["type"]) == (503, "urn:chatlift:problem:unavailable")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows removes no file that is in use")
+def test_a_service_whose_data_folder_was_deleted_accepts_nothing(tmp_path: Path) -> None:
+    """A start was answered 202, with a run that existed nowhere."""
+    with served(tmp_path / "home") as at:
+        headers = at.headers()
+        assert at.client.get("/readyz").status_code == 200
+        shutil.rmtree(tmp_path / "home")
+        told = at.client.get("/readyz")
+        started = at.client.post("/api/v1/training/start", json={}, headers=headers)
+        for answer in (told, started):
+            assert answer.status_code == 503, answer.text
+            assert "was removed, moved or exchanged" in answer.json()["detail"]
 
 
 def test_an_unknown_path_is_told_as_a_problem(at: Served) -> None:

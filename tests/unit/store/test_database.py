@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -16,8 +17,9 @@ from sqlalchemy import Connection, inspect, text
 
 from chatlift.errors import InvalidInput, Unavailable
 from chatlift.records import CONTACTS, Records
+from chatlift.store.accounts import ensure_account
 from chatlift.store.crm import Crm
-from chatlift.store.database import SCHEMA_REVISION, Database
+from chatlift.store.database import SCHEMA_REVISION, Database, DatabaseTakenAway
 from chatlift.store.installation import installation_id_of
 from chatlift.store.migrations.upgrade import newest_revision, upgrade
 from chatlift.store.schema import TABLES, VERSION, stored_revision
@@ -226,3 +228,22 @@ def test_closing_one_handle_closes_what_another_still_uses(database_url: str) ->
         database.across_accounts().close()
     with pytest.raises(Exception, match="closed"):
         driver.cursor()  # type: ignore[union-attr]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows removes no file that is in use")
+@pytest.mark.parametrize("is_exchanged", [False, True])
+def test_what_is_written_into_a_file_that_was_taken_away_is_not_said_to_be_kept(
+    sqlite_template: Path, tmp_path: Path, is_exchanged: bool
+) -> None:
+    folder = tmp_path / "home"
+    folder.mkdir()
+    shutil.copy(sqlite_template, folder / "chatlift.db")
+    database = Database.open(f"sqlite:///{(folder / 'chatlift.db').as_posix()}")
+    ensure_account(database, "before", time_zone="UTC")
+    shutil.rmtree(folder)
+    if is_exchanged:
+        folder.mkdir()
+        shutil.copy(sqlite_template, folder / "chatlift.db")
+    with pytest.raises(DatabaseTakenAway, match="Put it back, or restart"):
+        ensure_account(database, "after", time_zone="UTC")
+    database.close()
