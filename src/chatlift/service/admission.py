@@ -7,7 +7,6 @@ In this order: who calls (401), whether their role will do (403), whether they a
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from urllib.parse import urlsplit
 
 from fastapi import HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -145,12 +144,13 @@ async def is_known(service: Service, credentials: Credentials) -> bool:
 
 
 def is_same_origin(request: Request) -> bool:
-    """Tell whether the page that sent a request is one of this site."""
-    try:
-        sender = urlsplit(request.headers.get("origin", "")).netloc
-    except ValueError:
-        return False
-    return sender.lower() == request.headers.get("host", "").lower() != ""
+    """Tell whether the page that sent a request is one of this site: same scheme, name and port.
+
+    A page of http is not one of https: whoever is on the way can write it.
+    """
+    host = request.headers.get("host", "").lower()
+    own = f"{request.scope['scheme']}://{host}"
+    return host != "" and request.headers.get("origin", "").lower() == own
 
 
 async def _identity(service: Service, request: Request, credentials: Credentials) -> Identity:

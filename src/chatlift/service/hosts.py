@@ -5,6 +5,7 @@ Without the check, a site whose name is made to lead to this machine could use a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 from fastapi import Request
@@ -12,6 +13,9 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chatlift.service.problems import problem
+
+HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::[0-9]{1,5})?", re.ASCII)
+"""A name or address, in brackets where it holds colons, and perhaps a port; nothing else."""
 
 
 class HostCheck:
@@ -23,7 +27,9 @@ class HostCheck:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand on what was meant for us; answer anything else with a problem."""
-        if scope["type"] != "http" or host_of(Headers(scope=scope)) in self.hosts:
+        names = Headers(scope=scope).getlist("host") if scope["type"] == "http" else []
+        is_meant = len(names) == 1 and host_of(Headers(scope=scope)) in self.hosts
+        if scope["type"] != "http" or is_meant:
             await self.app(scope, receive, send)
             return
         told = "The service is not called by this name. CHATLIFT_ALLOWED_HOSTS lists its names."
@@ -31,14 +37,14 @@ class HostCheck:
 
 
 def host_of(headers: Headers) -> str:
-    """Return the name in the Host header, without its port.
+    """Return the name in the Host header, without its port; empty if it is no name and port.
 
     Examples
     --------
     >>> host_of(Headers({"host": "[::1]:8000"})), host_of(Headers({"host": "Shop.example"}))
     ('::1', 'shop.example')
+    >>> host_of(Headers({"host": "localhost:8000@evil.example"}))
+    ''
     """
-    told = headers.get("host", "").lower()
-    if told.startswith("["):
-        return told[1:].partition("]")[0]
-    return told.partition(":")[0]
+    named = HOST.fullmatch(headers.get("host", "").lower())
+    return (named[1] or named[2]) if named else ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 import jwt
 from jwt import PyJWKClient, PyJWKClientConnectionError, PyJWTError
@@ -75,15 +75,33 @@ class JsonWebTokens:
     def _read(self, told: dict[str, Any]) -> Claims | None:
         account = told.get(self._settings.account_claim)
         role = told.get(self._settings.role_claim)
-        if not isinstance(account, str) or "\0" in account or role not in list(Role):
+        subject = told.get("sub", "")
+        if not (_is_text(account) and _is_text(subject)) or role not in list(Role):
             return None
         try:
             expires_at = datetime.fromtimestamp(told["exp"] + LEEWAY_SECONDS, UTC)
-        except (ValueError, OverflowError, OSError):
-            return None  # In milliseconds, for one: such an instant is nobody's.
+        except (TypeError, ValueError, OverflowError, OSError):
+            return None  # As a text or in milliseconds, for one: such an instant is nobody's.
         return Claims(
             account=account,
             role=Role(role),
-            subject=str(told.get("sub", ""))[:LONGEST_SUBJECT],
+            subject=subject[:LONGEST_SUBJECT],
             expires_at=expires_at,
         )
+
+
+def _is_text(claim: Any) -> TypeGuard[str]:
+    """Tell whether a claim is a text that any database and log can hold.
+
+    Examples
+    --------
+    >>> _is_text("shop"), _is_text(7), _is_text(chr(0xD800))
+    (True, False, False)
+    """
+    if not isinstance(claim, str) or "\0" in claim:
+        return False
+    try:
+        claim.encode("utf-8")
+    except UnicodeEncodeError:  # Half of a surrogate pair, which JSON can spell.
+        return False
+    return True

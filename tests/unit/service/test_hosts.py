@@ -16,7 +16,13 @@ def test_the_machine_is_called_by_its_own_names(at: Served, host: str) -> None:
     assert at.client.get("/healthz", headers={"Host": host}).status_code == 200
 
 
-@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "", "127.0.0.1.nip"])
+ODD = ["localhost:8000@evil.example", "localhost@evil.example", "[::1]evil.example", "localhost:"]
+ODD += ["localhost:80:80", "[::1", "localhost/x", "localhost:8000 x", "localhost:port"]
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "localhost.evil.example", "", "127.0.0.1.nip", *ODD]
+)
 def test_any_other_name_is_refused_on_every_route(at: Served, host: str) -> None:
     for path in ("/healthz", "/api/v1/training/status", "/nowhere"):
         told = at.client.get(path, headers={"Host": host} | at.headers())

@@ -142,3 +142,17 @@ def test_without_the_keys_nothing_is_believed_and_it_is_said_why() -> None:
     settings = JwtSettings(jwks_url="http://127.0.0.1:9/keys", issuer=ISSUER, audience=AUDIENCE)
     with pytest.raises(Unavailable, match="keys cannot be fetched"):
         JsonWebTokens(settings).claims_of(signed())
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        {"exp": "9999999999"},
+        {"exp": [9999999999]},
+        {"sub": "user \ud800"},
+        {"chatlift_account": "shop\udfff"},
+    ],
+)
+def test_odd_claims_are_not_believed(tokens: JsonWebTokens, others: dict[str, Any]) -> None:
+    """They were answered 500: a text as an instant, half of a surrogate pair."""
+    assert tokens.claims_of(signed(**others)) is None

@@ -64,6 +64,9 @@ def test_another_site_cannot_make_the_browser_change_anything(at: Served) -> Non
         {"Origin": "null"},
         {"Origin": "https://evil.example"},
         {"Origin": "http://["},
+        {"Origin": origin(at)["Origin"].replace("http://", "https://")},
+        {"Origin": origin(at)["Origin"] + "/"},
+        {"Origin": origin(at)["Origin"].replace("http://", "http://a@")},
     ):
         told = at.client.post("/sign-out", headers=sender)
         assert (told.status_code, told.json()["type"]) == (403, "urn:chatlift:problem:forbidden")
