@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -39,7 +40,7 @@ def serve(
     ] = 1,
     adopt: options.Adopt = False,
 ) -> None:
-    """Answer the API and train what it is asked for, until Ctrl-C.
+    """Answer the API and train what it is asked for, until Ctrl-C or SIGTERM, then end with 0.
 
     On this machine alone it needs nothing else. Any other address takes an admin token, and TLS
     here or in a proxy. Limits of callers and figures at /metrics are those of one process.
@@ -58,10 +59,12 @@ def serve(
     found = settings()
     with desk(quiet=True) as at:
         service = Service(settings=found, database=database_of(found, adopt=adopt))
-        run_service(
-            service,
-            wanted,
-            environ=os.environ,
-            say=lambda line: at.console.say([line]),
-            is_watched=sys.stdout.isatty(),
-        )
+        # Being asked to end is how a server ends in order, for systemd and Docker too.
+        with suppress(KeyboardInterrupt):
+            run_service(
+                service,
+                wanted,
+                environ=os.environ,
+                say=lambda line: at.console.say([line]),
+                is_watched=sys.stdout.isatty(),
+            )
