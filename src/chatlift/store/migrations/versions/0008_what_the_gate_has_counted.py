@@ -16,13 +16,20 @@ def upgrade() -> None:
     op.add_column(
         "model_states", sa.Column("look_count", sa.Integer(), server_default="0", nullable=False)
     )
-    op.add_column("model_states", sa.Column("entities_at_look", sa.BigInteger(), nullable=True))
     op.add_column(
-        "model_states", sa.Column("refresh_gain", sa.Float(), server_default="0", nullable=False)
+        "model_states",
+        sa.Column(
+            "entities_at_look",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            nullable=True,
+        ),
+    )
+    op.add_column(
+        "model_states", sa.Column("refresh_gain", sa.Double(), server_default="0", nullable=False)
     )
     op.add_column(
         "model_states",
-        sa.Column("refresh_variance", sa.Float(), server_default="0", nullable=False),
+        sa.Column("refresh_variance", sa.Double(), server_default="0", nullable=False),
     )
 
 
