@@ -98,8 +98,13 @@ def gap_of(seed: int, difficulty: Difficulty) -> SeedGap:
         parameters=SPEC.parameters(),
         seed=0,
         features=snapshot.feature_names,
+        directions={
+            feature.name: direction
+            for feature in catalogue(SPEC.model)
+            if (direction := feature.direction.get(SPEC.model, 0))
+        },
     )
-    # As the evaluation fits it: the reference takes its own defaults.
+    # As the evaluation fits it: the reference takes its own defaults, and trees know the senses.
     other = replace(recipe, estimator=SPEC.reference_estimator, parameters={"text_strength": 1.0})
     with one_thread_each():
         return SeedGap(
