@@ -3,8 +3,8 @@
 Input: calibrated log-odds of rows that the fit had not seen, their labels and instants. Output: a
 shift of log-odds. It is level plus slope over time of what the outcomes ask for beyond the
 calibrated log-odds, at the last observed instant; both are drawn towards zero by normal priors, so
-that few outcomes shift little (ridge regression with an offset, Hoerl and Kennard 1970). Each
-entity counts once, however many rows it has.
+that few outcomes shift little (ridge regression with an offset, Hoerl and Kennard 1970). All rows
+together weigh as much as there are entities.
 
 Judging walks forward: each row is shifted by what had been decided before its block of time began.
 """
@@ -46,8 +46,8 @@ def anchor_shift(
     """
     if not len(labels):
         return 0.0
-    _, member, counts = np.unique(entities, return_inverse=True, return_counts=True)
-    weights = 1.0 / counts[member]
+    # The same weight for every row: how many rows an entity has depends on how it ended.
+    weights = np.full(len(labels), len(np.unique(entities)) / len(labels))
     years = (begun - at) / MICROSECONDS_A_YEAR
     middle = float(np.average(years, weights=weights))
     design = np.column_stack([np.ones(len(years)), years - middle])

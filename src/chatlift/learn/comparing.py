@@ -9,7 +9,7 @@ refreshes of engagement was called worse (docs/benchmarks.md).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -84,7 +84,7 @@ def compare(
     elif not unseen.any():
         gains = np.empty(0)
     else:
-        rival = _refreshed(snapshot, is_new, recipe, options) if is_refresh else judged
+        rival = _refreshed(champion, snapshot, is_new, recipe, options) if is_refresh else judged
         gains = _on_unseen(champion, snapshot, rival, unseen, options)
     entities = len(np.unique(snapshot.entities))
     before = max(champion.entities_at_last_look, 1)
@@ -148,16 +148,23 @@ def _on_unseen(
 
 
 def _refreshed(
-    snapshot: Snapshot, is_new: NDArray[np.bool_], recipe: Recipe, options: Options
+    champion: Champion,
+    snapshot: Snapshot,
+    is_new: NDArray[np.bool_],
+    recipe: Recipe,
+    options: Options,
 ) -> Predictions:
-    """Predict the new rows, each by a fit on all rows but the new ones of its fold's contacts."""
+    """Predict the new rows, each by a fit on all rows but the new ones of its fold's contacts.
+
+    They keep the champion's anchor: one of their own would know outcomes of the same weeks.
+    """
     folds = grouped_folds(
         snapshot.contacts, snapshot.labels, folds=options.cv_folds, seed=options.seed
     )
 
     def judge(fold: int) -> Predictions:
         judged = is_new & (folds == fold)
-        fitted = fit(snapshot.take(~judged), recipe)
+        fitted = replace(fit(snapshot.take(~judged), recipe), anchor=champion.model.anchor)
         return predictions_of(fitted, snapshot, np.flatnonzero(judged), 0, fold)
 
     held = [int(fold) for fold in np.unique(folds[is_new])]

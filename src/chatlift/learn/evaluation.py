@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from chatlift.learn.anchoring import walking_shifts
+from chatlift.learn.anchoring import anchor_shift, walking_shifts
 from chatlift.learn.calibration import log_odds_of, shifted
 from chatlift.learn.fitting import Fit, FittedModel, Recipe, fit
 from chatlift.learn.folds import Rows as RowNumbers
@@ -550,7 +550,10 @@ def _reference_tasks(
 
 
 def _base_rate(snapshot: Snapshot, judging: _Judging) -> Judged:
-    """Judge the share of ones among the training rows on the leading rows of the basis."""
+    """Judge the share of ones among the training rows on the leading rows of the basis.
+
+    It follows the newest outcomes as the version does, or following alone would pass for skill.
+    """
     parts = [
         Predictions(
             rows=rows,
@@ -563,7 +566,19 @@ def _base_rate(snapshot: Snapshot, judging: _Judging) -> Judged:
         )
         for train, rows in judging.parts
     ]
-    return _leading(join(parts), snapshot)[0]
+    if judging.basis is Basis.OUT_OF_FOLD:
+        return _leading(_walked(parts, snapshot), snapshot)[0]
+    [(train, _)] = judging.parts
+    level = np.full(len(train), parts[0].probabilities[0])
+    shift = anchor_shift(
+        log_odds_of(level),
+        snapshot.labels[train],
+        snapshot.begun[train],
+        snapshot.entities[train],
+        int(snapshot.decided[train].max()),
+    )
+    followed = replace(parts[0], probabilities=shifted(parts[0].probabilities, shift))
+    return _leading(followed, snapshot)[0]
 
 
 def _compared(name: str, judged: Judged, ours: list[Judged], options: Options) -> Rival:

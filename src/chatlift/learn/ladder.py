@@ -168,17 +168,33 @@ class FittedRule:
         try:
             document = json.loads(content)
             logistic = document["logistic"]
-            return cls(
+            rule = cls(
                 columns=tuple(int(place) for place in document["columns"]),
                 is_logged=tuple(bool(flag) for flag in document["is_logged"]),
                 logistic=Logistic().load(json.dumps(logistic).encode()) if logistic else None,
                 base=float(document["base"]),
             )
-        except (ValueError, KeyError, TypeError) as error:
+            rule._check()
+            return rule
+        except (
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            OverflowError,
+            RecursionError,
+        ) as error:
             raise Unavailable(
                 "The file of the simple rule cannot be read. It is damaged or was made by another "
                 "program; roll back to the version before or train again."
             ) from error
+
+    def _check(self) -> None:
+        """Refuse parts that do not belong together."""
+        curves = len(self.logistic.curves.knots) if self.logistic else 0
+        sizes = {len(self.columns), len(self.is_logged), curves}
+        if len(sizes) > 1 or min(self.columns, default=0) < 0 or not np.isfinite(self.base):
+            raise ValueError(sizes)
 
     def _inputs(self, matrix: Matrix) -> Matrix:
         chosen = matrix[:, list(self.columns)]

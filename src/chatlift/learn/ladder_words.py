@@ -62,9 +62,16 @@ def choice_sentence(evaluation: Mapping[str, Any]) -> str:
     --------
     >>> choice_sentence({"chosen_rungs": {"full": 2, "blend": 13}})
     'Chosen by log loss on the training rows; of 15 judged fits 13 chose blend, 2 full.'
+    >>> choice_sentence({"rung_of_data": "full"})[:46]
+    'Kept from the version that serves: full, which'
     """
     if evaluation.get("set_rung"):
         return f"Set by a person: basis={evaluation['set_rung']}."
+    if evaluation.get("rung_of_data"):
+        return (
+            f"Kept from the version that serves: {evaluation['rung_of_data']}, which the data "
+            "would choose now, was not shown to be better."
+        )
     chosen = evaluation.get("chosen_rungs") or {}
     if not chosen:
         return "Trained before there was a choice."

@@ -14,7 +14,7 @@ import numpy as np
 
 from chatlift.errors import InvalidInput, Unavailable
 from chatlift.learn.calibration import Calibrator
-from chatlift.learn.estimators import ESTIMATORS, Fitted
+from chatlift.learn.estimators import ESTIMATORS, Fitted, FittedLogistic
 from chatlift.learn.features.attributes import AttributeEncoder
 from chatlift.learn.features.text import TextWeights
 from chatlift.learn.fitting import FittedModel, Recipe
@@ -24,6 +24,8 @@ from chatlift.vocabulary import Rung
 
 PIPELINE_FILE = "pipeline.json"
 TEXT_FILE = "text_weights.bin"
+UNREADABLE = (KeyError, ValueError, TypeError, AttributeError, OverflowError, RecursionError)
+"""What reading a damaged document may raise."""
 SCHEMA_VERSION = 1
 
 
@@ -64,7 +66,7 @@ def from_files(files: Mapping[str, bytes], main_file: str) -> FittedModel:
     """
     try:
         return _parse(files, main_file)
-    except (KeyError, ValueError, TypeError, IndexError, InvalidInput) as error:
+    except (*UNREADABLE, IndexError, InvalidInput) as error:
         raise Unavailable(
             f"The files of this version do not make a model ({type(error).__name__} while "
             "reading them). Roll back to the version before, or train again."
@@ -78,7 +80,7 @@ def _parse(files: Mapping[str, bytes], main_file: str) -> FittedModel:
     recipe = recipe_from_json(pipeline["recipe"])
     medians = [np.nan if value is None else value for value in pipeline["medians"]]
     prescribed = ESTIMATORS[recipe.estimator].load(files[main_file])
-    return FittedModel(
+    model = FittedModel(
         recipe=recipe,
         encoder=AttributeEncoder.from_json(pipeline["encoder"]),
         text=_text(files, pipeline["text_bits"]),
@@ -91,6 +93,18 @@ def _parse(files: Mapping[str, bytes], main_file: str) -> FittedModel:
         medians=np.asarray(medians, dtype=np.float64),
         kept_evidence=_evidence(pipeline.get("evidence")),
     )
+    _check_widths(model)
+    return model
+
+
+def _check_widths(model: FittedModel) -> None:
+    """Refuse members that were fitted on other columns."""
+    width = len(model.columns)
+    for fitted in model.estimator.members.values():
+        if isinstance(fitted, FittedRule) and max(fitted.columns, default=-1) >= width:
+            raise ValueError(fitted.columns)
+        if isinstance(fitted, FittedLogistic) and len(fitted.curves.knots) != width:
+            raise ValueError(len(fitted.curves.knots))
 
 
 def _weighted_sum(
@@ -107,6 +121,8 @@ def _weighted_sum(
         else _member(member, estimator, files[_member_file(member, estimator)])
         for member in weights
     }
+    if not weights or min(weights.values()) < 0:
+        raise ValueError("weights")
     return WeightedSum(members, weights)
 
 

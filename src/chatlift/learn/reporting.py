@@ -58,10 +58,13 @@ def decision_to_json(decision: Decision) -> dict[str, Any]:
 
 def decision_from_json(found: Mapping[str, Any]) -> Decision:
     """Read what `decision_to_json` wrote."""
-    checks = tuple(
-        Check(**{**check, "kind": CheckKind(check["kind"])}) for check in found["checks"]
-    )
+    checks = tuple(Check(**{**check, "kind": _kind(check["kind"])}) for check in found["checks"])
     return Decision(verdict=Verdict(found["verdict"]), checks=checks)
+
+
+def _kind(name: str) -> CheckKind:
+    """Read a kind; versions of before there was a ladder call the checks of worth `quality`."""
+    return CheckKind.WORTH if name == "quality" else CheckKind(name)
 
 
 def figures_from_json(found: Mapping[str, Any]) -> dict[str, Figure]:

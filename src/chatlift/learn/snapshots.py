@@ -159,7 +159,13 @@ def numbers_of(columns: pl.DataFrame) -> Matrix:
     if not columns.width:
         return np.empty((columns.height, 0), dtype=np.float32)
     known = [column.to_numpy() for column in columns.get_columns()]
-    return np.ascontiguousarray(np.column_stack(known), np.float32)
+    return _single_precision(np.column_stack(known))
+
+
+def _single_precision(values: NDArray[np.float64]) -> Matrix:
+    """Return finite numbers as float32; a larger one than that can hold becomes its largest."""
+    largest = float(np.finfo(np.float32).max)
+    return np.ascontiguousarray(np.clip(values, -largest, largest), np.float32)
 
 
 def take_snapshot(
@@ -183,7 +189,7 @@ def take_snapshot(
     return Snapshot(
         examples=examples,
         feature_names=tuple(feature.name for feature in features),
-        numbers=np.ascontiguousarray(feature_values(history, examples, features).T, np.float32),
+        numbers=_single_precision(feature_values(history, examples, features).T),
         attributes=attributes_as_of(history, examples, attributes),
         tokens=hash_messages(inbound.texts, key),
         message_ids=inbound.message_ids,

@@ -126,6 +126,8 @@ class Trained:
     """The comparison with the champion; None where none serves."""
     has_spent_look: bool
     """Whether a new recipe was compared with the champion on enough new data to count."""
+    rung_of_data: Rung | None = None
+    """The rung that the data chose, where the champion's was kept; None: it is the one shipped."""
     readiness: ReadinessReport
 
 
@@ -158,7 +160,9 @@ def train_model(
             return trained
         same_rung = replace(task, basis=task.champion.model.basis if task.champion else None)
         refreshed = _judged(history, same_rung, snapshot, readiness, fit_with, report)
-        return replace(refreshed, has_spent_look=trained.has_spent_look)
+        return replace(
+            refreshed, has_spent_look=trained.has_spent_look, rung_of_data=trained.model.basis
+        )
 
 
 def _may_be_refreshed_instead(task: Task, trained: Trained) -> bool:
@@ -220,11 +224,19 @@ def _judged(
         findings=tuple(findings),
         decision=decision,
         against=evidence.against,
-        has_spent_look=any(
-            check.name == "fresh_look" and check.passed for check in decision.checks
-        ),
+        has_spent_look=_has_spent_look(decision),
         readiness=readiness,
     )
+
+
+def _has_spent_look(decision: Decision) -> bool:
+    """Tell whether a new recipe could have been promoted by luck.
+
+    What another check refuses cannot, and may be looked at again once that is mended.
+    """
+    stopped = {check.kind for check in decision.checks if check.stands_in_the_way}
+    is_fresh = any(check.name == "fresh_look" and check.passed for check in decision.checks)
+    return is_fresh and stopped <= {CheckKind.CHAMPION}
 
 
 def _with_reference(

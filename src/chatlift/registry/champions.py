@@ -164,6 +164,7 @@ def next_number(connection: Connection, account_id: int, model: ModelName) -> in
 def move_champion(connection: Connection, account_id: int, entry: LedgerEntry) -> None:
     """Let `entry.to_number` serve and write it down; the state is locked by the caller.
 
+    What refreshes of the champion before have gained is no concern of the one that serves now.
     An entry never lies before the one it follows, even if a clock went back.
     """
     last = connection.scalar(
@@ -180,7 +181,13 @@ def move_champion(connection: Connection, account_id: int, entry: LedgerEntry) -
     values["changed_at"] = max(entry.changed_at, last or entry.changed_at)
     connection.execute(insert(LEDGER).values(account_id=account_id, **values))
     here = (STATES.c.account_id == account_id) & (STATES.c.model == entry.model)
-    moved = update(STATES).where(here).values(champion_version_id=chosen.scalar_subquery())
+    moved = (
+        update(STATES)
+        .where(here)
+        .values(
+            champion_version_id=chosen.scalar_subquery(), refresh_gain=0.0, refresh_variance=0.0
+        )
+    )
     connection.execute(moved)
 
 

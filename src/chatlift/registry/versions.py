@@ -6,7 +6,7 @@ import secrets
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -267,12 +267,23 @@ class Versions:
                 version_id = connection.execute(row.returning(VERSIONS.c.version_id)).scalar_one()
                 insert_new(connection, EVALUATIONS, _to_rows(predictions, version_id))
                 unlink_forgotten(connection, self._account_id, version_id, since=run.created_at)
-                if gate_counts is not None and before == expected_champion:
-                    write_gate_counts(connection, self._account_id, model, gate_counts)
                 if promote and before == expected_champion:
                     kind, reason = ChangeKind.PROMOTE, "the gate's verdict"
                     change = _change(model, kind, before, number, BY_CHATLIFT, reason, now, metrics)
                     move_champion(connection, self._account_id, change)
+                if gate_counts is not None:
+                    # A look is spent whoever serves by now; sums belong to the champion judged.
+                    stored = read_gate_counts(connection, self._account_id, model)
+                    counts = (
+                        gate_counts
+                        if before == expected_champion
+                        else replace(
+                            stored,
+                            look_count=gate_counts.look_count,
+                            entities_at_look=gate_counts.entities_at_look,
+                        )
+                    )
+                    write_gate_counts(connection, self._account_id, model, counts)
         except BaseException:
             # Ctrl-C may come when the row is committed already; then the files are its own.
             if folder not in {version.folder for version in self.list(model)}:

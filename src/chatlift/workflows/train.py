@@ -507,6 +507,7 @@ class _Running:
         evaluation["entities"] = len(mature_entities(trained.stored))
         evaluation["shipped_rung"] = trained.model.basis
         evaluation["set_rung"] = task.basis
+        evaluation["rung_of_data"] = trained.rung_of_data
         evaluation["anchor"] = trained.model.anchor
         evaluation["anchor_points"] = anchor_points(trained)
         version = self._register(task, trained, evaluation, champion)
@@ -660,8 +661,15 @@ def counted(
     """
     against = trained.against
     if against is None:
-        is_first = is_promoted and counts.entities_at_look is None
-        return replace(counts, entities_at_look=entities) if is_first else counts
+        if not is_promoted:
+            return counts
+        at_look = counts.entities_at_look
+        return replace(
+            counts,
+            entities_at_look=entities if at_look is None else at_look,
+            refresh_gain=0.0,
+            refresh_variance=0.0,
+        )
     if trained.has_spent_look:
         counts = replace(counts, look_count=counts.look_count + 1, entities_at_look=entities)
     if not is_promoted:

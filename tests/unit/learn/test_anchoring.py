@@ -63,6 +63,20 @@ def test_a_shift_is_told_in_points_of_the_score() -> None:
     assert mean_points_moved(np.empty(0), 1.0) == 0
 
 
+def test_true_chances_are_left_alone_however_fast_outcomes_end() -> None:
+    """Wins come early, losses late: an open lead's chance falls with its age, and is given so."""
+    random = np.random.default_rng(3)
+    count, ages = 6_000, np.array([1.0, 3.0, 7.0, 14.0, 21.0])
+    is_won = random.random(count) < 0.3
+    days = np.where(is_won, random.exponential(3, count), random.exponential(15, count))
+    lead, age = np.nonzero(days[:, None] >= ages)
+    won_yet, lost_yet = 0.3 * np.exp(-ages / 3), 0.7 * np.exp(-ages / 15)
+    log_odds = np.log(won_yet / lost_yet)[age]
+    begun = random.integers(0, YEAR, count)[lead]
+    shift = anchor_shift(log_odds, is_won[lead].astype(np.float64), begun, lead, YEAR)
+    assert abs(shift) < 0.2
+
+
 def test_no_outcome_is_no_reason_to_shift() -> None:
     nothing = np.empty(0)
     whole = np.empty(0, dtype=np.int64)

@@ -161,7 +161,15 @@ def test_the_contacts_source_stands_in_for_a_leads() -> None:
     assert RuleInputs.of(["lead.source"], columns).columns == (0, 1)
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"columns": 1}', b"\x80\x04."])
+APART = b'{"columns": [0, 3], "is_logged": [true], "logistic": null, "base": 0.0}'
+BEHIND = b'{"columns": [-1], "is_logged": [true], "logistic": null, "base": 0.0}'
+ENDLESS = b'{"columns": [Infinity], "is_logged": [true], "logistic": null, "base": 0.0}'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[]", b"{}", b'{"columns": 1}', b"\x80\x04.", b"[" * 100_000, APART, BEHIND, ENDLESS],
+)
 def test_a_damaged_rule_is_refused(content: bytes) -> None:
     with pytest.raises(Unavailable, match="simple rule cannot be read"):
         FittedRule.load(content)

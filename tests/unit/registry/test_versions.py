@@ -125,16 +125,19 @@ def damage(version: Version) -> None:
     (version.folder / "lead_scoring_model.ubj").write_bytes(b"{L changed")
 
 
-def test_what_the_gate_has_counted_outlives_every_version(shop: Shop) -> None:
+def test_looks_outlive_every_version_and_sums_of_refreshes_only_their_champion(
+    shop: Shop,
+) -> None:
     counts = GateCounts(
         look_count=3, entities_at_look=240, refresh_gain=-0.01, refresh_variance=0.0004
     )
     assert shop.versions.gate_counts(LEADS) == GateCounts()
     shop.train(gate_counts=counts)
+    assert shop.versions.gate_counts(LEADS) == counts
     shop.train()
     shop.versions.delete_model(LEADS, by="admin", now=shop.tick(), force=True)
     assert shop.versions.list(LEADS) == ()
-    assert shop.versions.gate_counts(LEADS) == counts
+    assert shop.versions.gate_counts(LEADS) == GateCounts(look_count=3, entities_at_look=240)
 
 
 def test_rollback_restores_the_previous_champion(shop: Shop) -> None:
