@@ -78,7 +78,7 @@ def test_deals_that_nothing_foretells_are_refused() -> None:
     outcome = taken(crm_sales_opportunities, ModelName.LEAD_SCORING)
     assert outcome.trained.decision is not None
     assert outcome.trained.decision.verdict is Verdict.REFUSE
-    assert "better_than_chance" in failed_checks(outcome)
+    assert "better_than_base_rate" in failed_checks(outcome)
     assert outcome.trained.evaluation is not None
     newest = outcome.trained.evaluation["holdout"]["roc_auc"]
     assert newest["low"] < 0.5 < newest["high"]
