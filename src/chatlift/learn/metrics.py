@@ -33,6 +33,7 @@ CALIBRATION_BINS = 10
 CERTAIN = 1e-9
 """Stored probabilities of 0 and 1 are read as this far inside, so that log-odds are finite."""
 NEWTON_STEPS = 50
+FEWEST_FOR_DISTANCE = 200
 NORMAL_99 = 2.576
 """Standard deviations either side that hold 99 % of the normal law."""
 LEVEL = 0.95
@@ -305,6 +306,8 @@ def measure_calibration(
 
     A quantile this far out is one resample or two; their spread is known far better. A sum of
     absolute gaps is corrected for what noise adds to it: the bootstrap adds about as much again.
+    Of fewer than `FEWEST_FOR_DISTANCE` rows its lower end is 0: bins of ten rows follow no normal
+    law, and of perfect answers to 100 rows 4 % were shown to be off.
     """
     if not repeats or not len(repeats[0]):
         return {name: Figure(None) for name in names}
@@ -313,12 +316,13 @@ def measure_calibration(
         name: _normal_interval(
             np.mean([METRICS[name](judged, weights) for judged in repeats], axis=0),
             is_distance=name in DISTANCES,
+            has_lower_end=name not in DISTANCES or len(repeats[0]) >= FEWEST_FOR_DISTANCE,
         )
         for name in names
     }
 
 
-def _normal_interval(values: Vector, *, is_distance: bool) -> Figure:
+def _normal_interval(values: Vector, *, is_distance: bool, has_lower_end: bool) -> Figure:
     resamples = values[1:][np.isfinite(values[1:])]
     value = float(values[0])
     if not np.isfinite(value) or len(resamples) < 2:
@@ -326,7 +330,8 @@ def _normal_interval(values: Vector, *, is_distance: bool) -> Figure:
     if is_distance:
         value = max(2 * value - float(resamples.mean()), 0.0)
     reach = NORMAL_99 * float(resamples.std(ddof=1))
-    return Figure(value, max(value - reach, 0.0) if is_distance else value - reach, value + reach)
+    low = max(value - reach, 0.0) if is_distance else value - reach
+    return Figure(value, low if has_lower_end else 0.0, value + reach)
 
 
 def measure_values(repeats: Sequence[Judged], names: Sequence[str]) -> dict[str, float | None]:

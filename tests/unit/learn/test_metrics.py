@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatlift.learn.metrics import METRICS, Figure, Judged, measure, resample
+from chatlift.learn.metrics import (
+    METRICS,
+    Figure,
+    Judged,
+    measure,
+    measure_calibration,
+    resample,
+)
 
 
 def judged(labels: list[int], probabilities: list[float], threshold: float = 0.5) -> Judged:
@@ -146,3 +153,18 @@ def test_the_calibration_errors_interval_knows_that_noise_widens_gaps(
 
 def test_no_rows_give_no_figures() -> None:
     assert measure([], ["mae"], seed=0) == {"mae": Figure(None)}
+
+
+def test_a_calibration_error_of_few_rows_has_no_lower_end() -> None:
+    """Half of the rows are positive and all are given 0.9, which is off by 0.4."""
+
+    def error_of(count: int) -> Figure:
+        labels = (np.arange(count) % 2).astype(np.float64)
+        judged = Judged(labels, np.full(count, 0.9), np.zeros(count), np.arange(count))
+        return measure_calibration([judged], ["calibration_error"], 0)["calibration_error"]
+
+    few, many = error_of(100), error_of(400)
+    assert few.low == 0.0
+    assert many.low is not None
+    assert many.low > 0.2
+    assert few.value == pytest.approx(0.4, abs=0.05)
