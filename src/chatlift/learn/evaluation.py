@@ -402,7 +402,8 @@ def evaluate(
     deciding = held if decides_by_holdout and held is not None else oof
     ours = _leading(deciding, snapshot)
     measured = measure(ours, REPORTED, seed=options.seed)
-    base = _base_rate(snapshot, judging)
+    bases = _base_rates(snapshot, judging)
+    base = bases[0]
     by_rung = _judged_rungs(deciding_fits, snapshot, judging)
     rungs = _rung_rivals(by_rung, spec, ours, options)
     reference = _first_repeat(other(), snapshot, judging)
@@ -419,7 +420,7 @@ def evaluate(
         rungs=rungs,
         chosen_rungs=_chosen_rungs(deciding_fits),
         calibration=measure_calibration(ours, CALIBRATION_REPORTED, options.seed),
-        brier_gain=_brier_gain(base, ours, options),
+        brier_gain=min((_brier_gain(one, ours, options) for one in bases), key=_lower_end),
         rule_brier_gain=_brier_gain(by_rung.get(Rung.RULE, base), ours, options),
         counts=_counts(snapshot, split, judging),
         predictions=oof if held is None else join([oof, held]),
@@ -549,10 +550,11 @@ def _reference_tasks(
     return [partial(judge, place, *part) for place, part in enumerate(judging.parts)]
 
 
-def _base_rate(snapshot: Snapshot, judging: _Judging) -> Judged:
+def _base_rates(snapshot: Snapshot, judging: _Judging) -> tuple[Judged, Judged]:
     """Judge the share of ones among the training rows on the leading rows of the basis.
 
-    It follows the newest outcomes as the version does, or following alone would pass for skill.
+    Once as it is and once following the newest outcomes as the version does: a version has to be
+    better than both, or following alone, or not following alone, would pass for skill.
     """
     parts = [
         Predictions(
@@ -566,8 +568,9 @@ def _base_rate(snapshot: Snapshot, judging: _Judging) -> Judged:
         )
         for train, rows in judging.parts
     ]
+    level_as_is = _leading(join(parts), snapshot)[0]
     if judging.basis is Basis.OUT_OF_FOLD:
-        return _leading(_walked(parts, snapshot), snapshot)[0]
+        return level_as_is, _leading(_walked(parts, snapshot), snapshot)[0]
     [(train, _)] = judging.parts
     level = np.full(len(train), parts[0].probabilities[0])
     shift = anchor_shift(
@@ -578,7 +581,7 @@ def _base_rate(snapshot: Snapshot, judging: _Judging) -> Judged:
         int(snapshot.decided[train].max()),
     )
     followed = replace(parts[0], probabilities=shifted(parts[0].probabilities, shift))
-    return _leading(followed, snapshot)[0]
+    return level_as_is, _leading(followed, snapshot)[0]
 
 
 def _compared(name: str, judged: Judged, ours: list[Judged], options: Options) -> Rival:
@@ -588,6 +591,10 @@ def _compared(name: str, judged: Judged, ours: list[Judged], options: Options) -
         figures=measure([judged], RIVAL_REPORTED, seed=options.seed),
         auc_gain=interval_of(gain),
     )
+
+
+def _lower_end(figure: Figure) -> float:
+    return -np.inf if figure.low is None else figure.low
 
 
 def _brier_gain(rival: Judged, ours: list[Judged], options: Options) -> Figure:
